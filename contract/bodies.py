@@ -1,0 +1,90 @@
+"""The body of an operation: its size, its type, its JSON, its schema, in this order."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from contract import strict_json
+from contract.document import DocumentError, Node, resolved
+from contract.headers import Headers
+from contract.shapes import shape_of
+from domain.refusals import Malformed, TooLarge, UnsupportedMediaType
+
+Receive = Callable[[], Awaitable[Any]]
+
+JSON_TYPE = "application/json"
+_JSON_CONTENT_TYPE = re.compile(
+    rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
+)
+
+
+class ClientGone(Exception):
+    """The connection ended before the body did; there is nobody to answer."""
+
+
+class Body:
+    """The JSON body that an operation takes."""
+
+    def __init__(self, document: Node, request_body: Node, max_bytes: int) -> None:
+        declared = resolved(document, request_body)
+        if set(declared["content"]) != {JSON_TYPE}:
+            raise DocumentError(f"a request body must be {JSON_TYPE} and nothing else")
+        self.max_bytes = max_bytes
+        self.required = bool(declared.get("required"))
+        self._shape = shape_of(document, declared["content"][JSON_TYPE]["schema"])
+        self.check = self._shape.check
+
+    async def read(self, headers: Headers, receive: Receive) -> bytes:
+        """The bytes; raises TooLarge before it has taken more than `max_bytes` of them,
+        UnsupportedMediaType, and ClientGone."""
+        announced = headers.get(b"content-length")
+        if announced is not None and int(announced) > self.max_bytes:
+            raise TooLarge("payload_too_large", limit_bytes=self.max_bytes)
+        data = await self._take(receive)
+        content_type = headers.get(b"content-type", b"")
+        if data and not _JSON_CONTENT_TYPE.fullmatch(content_type):
+            raise UnsupportedMediaType("content_type_unsupported")
+        return data
+
+    def parse(self, data: bytes) -> Any:
+        """The JSON value, None when there is no body; raises Malformed."""
+        if data:
+            value = strict_json.parse(data)
+            if value is None:
+                # `null` must not pass for the absence of a body.
+                raise Malformed("body_not_object")
+            return value
+        if self.required:
+            raise Malformed("body_missing")
+        return None
+
+    async def _take(self, receive: Receive) -> bytes:
+        message = await receive()
+        data: bytes = message.get("body", b"")
+        parts: list[bytes] = []
+        size = len(data)
+        while message["type"] != "http.disconnect" and size <= self.max_bytes:
+            if not message.get("more_body"):
+                return b"".join((*parts, data)) if parts else data
+            parts.append(data)
+            message = await receive()
+            data = message.get("body", b"")
+            size += len(data)
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        raise TooLarge("payload_too_large", limit_bytes=self.max_bytes)
+
+
+async def refuse_body(headers: Headers, receive: Receive) -> None:
+    """For an operation that takes no body; raises Malformed `body_unexpected`."""
+    announced = headers.get(b"content-length")
+    if announced is None and b"transfer-encoding" not in headers:
+        return
+    message = await receive()
+    while message["type"] != "http.disconnect":
+        if message.get("body"):
+            raise Malformed("body_unexpected")
+        if not message.get("more_body"):
+            return
+        message = await receive()
+    raise ClientGone

@@ -1,0 +1,112 @@
+"""Every operation of a house, compiled once at the start of its process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from contract.answers import Answers
+from contract.bodies import Body
+from contract.document import DocumentError, House, Node, Place, operations_of
+from contract.parameters import Parameters
+
+# What each extension may say; one that is missing or unknown stops the start.
+EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
+    "x-house": ("gateway", "vault"),
+    "x-idempotency": ("required", "accepted", "none"),
+    "x-rate-limit": ("standard", "publishable", "public", "none"),
+    "x-max-body-bytes": (0, 262_144),
+    "x-cache": ("no-store", "private-no-cache", "private-300"),
+}
+OTHER_EXTENSIONS = ("x-errors", "x-sdk", "x-paginated")
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One alternative of an operation's security: the kind of key and the scopes it needs."""
+
+    scheme: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation: what the pipeline needs of the document, nothing left to look up.
+
+    `path` is the template (`/v1/payments/{payment_id}`), `method` upper-case, `body` None
+    where the operation takes none.  `requirements` is empty where no key is needed.
+    """
+
+    operation_id: str
+    tag: str
+    method: str
+    path: str
+    idempotency: str
+    rate_limit: str
+    max_body_bytes: int
+    cache: str
+    errors: frozenset[str]
+    requirements: tuple[Requirement, ...]
+    parameters: Parameters
+    body: Body | None
+    answers: Answers
+
+
+def compile_operations(document: Node, house: House) -> dict[str, Operation]:
+    """The operations of a house by id; raises DocumentError when the document lacks something."""
+    operations: dict[str, Operation] = {}
+    for place in operations_of(document, house):
+        operation = _compiled(document, place)
+        if operation.operation_id in operations:
+            raise DocumentError(f"two operations are called {operation.operation_id}")
+        operations[operation.operation_id] = operation
+    return operations
+
+
+def _compiled(document: Node, place: Place) -> Operation:
+    node = place.node
+    _check_extensions(place)
+    body = node.get("requestBody")
+    max_body_bytes: int = node["x-max-body-bytes"]
+    return Operation(
+        operation_id=node["operationId"],
+        tag=node["tags"][0],
+        method=place.method.upper(),
+        path=place.path,
+        idempotency=node["x-idempotency"],
+        rate_limit=node["x-rate-limit"],
+        max_body_bytes=max_body_bytes,
+        cache=node["x-cache"],
+        errors=frozenset(node["x-errors"]),
+        requirements=tuple(_requirements(place)),
+        parameters=Parameters(document, place.parameters),
+        body=None if body is None else Body(document, body, max_body_bytes),
+        answers=Answers(document, node),
+    )
+
+
+def _check_extensions(place: Place) -> None:
+    name, node = f"{place.method} {place.path}", place.node
+    for extension, legal in EXTENSIONS.items():
+        if node.get(extension) not in legal:
+            raise DocumentError(f"{name}: {extension} is missing or unknown")
+    if not node.get("x-errors"):
+        raise DocumentError(f"{name}: x-errors is missing")
+    given = {key for key in node if key.startswith("x-")}
+    for key in given - EXTENSIONS.keys() - set(OTHER_EXTENSIONS):
+        raise DocumentError(f"{name}: no code knows {key}")
+    if ("requestBody" in node) != bool(node["x-max-body-bytes"]):
+        raise DocumentError(f"{name}: x-max-body-bytes and requestBody disagree")
+
+
+def _requirements(place: Place) -> list[Requirement]:
+    security: list[dict[str, Any]] | None = place.node.get("security")
+    if security is None:
+        raise DocumentError(f"{place.method} {place.path}: security must be stated")
+    requirements = []
+    for alternative in security:
+        # `{}` would let an invalid key pass as none, and two schemes at once are not ours.
+        if len(alternative) != 1:
+            raise DocumentError(f"{place.method} {place.path}: one scheme per alternative")
+        ((scheme, scopes),) = alternative.items()
+        requirements.append(Requirement(scheme, frozenset(scopes)))
+    return requirements

@@ -1,0 +1,148 @@
+"""Messages of the private relay door between the main house and the vault.
+
+Every request names the merchant and mode it acts for; the vault looks nothing up outside
+that pair.  Ids are native UUIDs, amounts are integers in minor units of `currency`.
+`attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
+the same attempt arriving twice is answered with the stored result and never begun twice.
+Source: contract-decisions "Money", docs/decisions on the vault door.
+"""
+
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+
+class _Scoped(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
+    request_id: str
+    merchant_id: UUID
+    livemode: bool
+
+
+class Describe(_Scoped, kw_only=True, frozen=True, tag="describe"):
+    """Ask what an unused token or a saved instrument is; answers Instrument or Rejected."""
+
+    instrument_id: UUID
+
+
+class Attach(_Scoped, kw_only=True, frozen=True, tag="attach"):
+    """Turn a token into a saved instrument named `method_id`; answers Instrument or Rejected."""
+
+    token_id: UUID
+    method_id: UUID
+
+
+class Erase(_Scoped, kw_only=True, frozen=True, tag="erase"):
+    """Forget the card number of a saved instrument (detach); answers Done."""
+
+    instrument_id: UUID
+
+
+class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
+    """Ask the card network for money; `capture` makes it a sale. Answers Decision or Rejected."""
+
+    attempt_id: UUID
+    payment_id: UUID
+    instrument_id: UUID
+    amount: int
+    currency: str
+    capture: bool
+
+
+class Capture(_Scoped, kw_only=True, frozen=True, tag="capture"):
+    """Collect `amount` of an approved authorisation, releasing the rest. Answers Decision."""
+
+    attempt_id: UUID
+    payment_id: UUID
+    amount: int
+    currency: str
+
+
+class Reverse(_Scoped, kw_only=True, frozen=True, tag="reverse"):
+    """Give back an authorisation that was not captured. Answers Decision."""
+
+    attempt_id: UUID
+    payment_id: UUID
+
+
+class Refund(_Scoped, kw_only=True, frozen=True, tag="refund"):
+    """Return money of a captured payment. Answers Decision, `pending` while it settles."""
+
+    attempt_id: UUID
+    payment_id: UUID
+    refund_id: UUID
+    amount: int
+    currency: str
+
+
+class Resolve(_Scoped, kw_only=True, frozen=True, tag="resolve"):
+    """Ask what became of an attempt, and fence it if it never began. Answers Resolution."""
+
+    attempt_id: UUID
+
+
+class PublishKey(_Scoped, kw_only=True, frozen=True, tag="publish_key"):
+    """Make a publishable key known at the token door (or, `revoked`, refused). Answers Done."""
+
+    key: str
+    revoked: bool = False
+
+
+class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
+    """Is the vault, with its database, there? Answers Done."""
+
+
+Request = (
+    Describe | Attach | Erase | Authorise | Capture | Reverse | Refund | Resolve | PublishKey | Echo
+)
+
+
+class Instrument(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="instrument"):
+    """What may be known of an instrument outside the vault (PCI DSS 4.0.1 req. 3.4.1)."""
+
+    id: UUID
+    type: Literal["card", "bank_account", "wallet"]
+    network: str
+    last_four: str | None = None
+    brand: str | None = None
+    exp_month: int | None = None
+    exp_year: int | None = None
+    fingerprint: str
+
+
+class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="decision"):
+    """The network's answer. `code`/`decline_code` are set when it is `declined`."""
+
+    outcome: Literal["approved", "declined", "pending"]
+    network: str
+    network_reference: str | None = None
+    code: str | None = None
+    decline_code: str | None = None
+    cvc_check: Literal["pass", "fail", "unavailable"] | None = None
+
+
+class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="resolution"):
+    """`never_begun` is final: the attempt is fenced. `undecided`: begun, ask again later."""
+
+    state: Literal["never_begun", "decided", "undecided"]
+    decision: Decision | None = None
+
+
+class Rejected(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="rejected"):
+    """A certain refusal: nothing was begun. `code` is one of the codes listed here."""
+
+    code: Literal[
+        "instrument_unknown",
+        "token_expired",
+        "token_already_used",
+        "attempt_fenced",
+        "payment_unknown",
+        "livemode_mismatch",
+    ]
+
+
+class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="done"):
+    """It is done, or was done before."""
+
+
+Answer = Instrument | Decision | Resolution | Rejected | Done

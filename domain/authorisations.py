@@ -1,0 +1,63 @@
+"""What the network's answer makes of a pending payment.  Pure: rows in, rows out."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from domain.payments import NETWORK_UNAVAILABLE, transition
+
+_CARD_DECLINED: Final = "card_declined"
+
+
+class Outcome(NamedTuple):
+    """The payment's columns after the answer, and the event that tells of it."""
+
+    payment: dict[str, Any]
+    event: str
+
+
+def approved(payment: Mapping[str, Any], network: str, at: datetime) -> Outcome:
+    """Held, or sold where the payment captures at once."""
+    step = transition(payment["status"], "sell" if payment["capture"] else "authorize")
+    sold = payment["capture"]
+    changed = {
+        "status": step.becomes,
+        "network": network,
+        "amount_authorized": payment["amount"],
+        "amount_captured": payment["amount"] if sold else 0,
+        "captured_at": at if sold else None,
+    }
+    return _finished(payment, changed, step.event)
+
+
+def declined(
+    payment: Mapping[str, Any], network: str | None, code: str | None, decline_code: str | None
+) -> Outcome:
+    """Failed, with the network's reason."""
+    step = transition(payment["status"], "fail")
+    changed = {
+        "status": step.becomes,
+        "network": network,
+        "failure_code": code or _CARD_DECLINED,
+        "decline_code": decline_code,
+    }
+    return _finished(payment, changed, step.event)
+
+
+def given_up(payment: Mapping[str, Any]) -> Outcome:
+    """Failed, because no answer came within the authorisation deadline."""
+    step = transition(payment["status"], "fail")
+    changed = {"status": step.becomes, "failure_code": NETWORK_UNAVAILABLE}
+    return _finished(payment, changed, step.event)
+
+
+def queued(payment: Mapping[str, Any], resume_at: datetime) -> Outcome:
+    """Still pending: the network's answer is unknown and a worker will ask for it."""
+    step = transition(payment["status"], "queue")
+    changed = {"pending_reason": NETWORK_UNAVAILABLE, "resume_at": resume_at}
+    return Outcome({**payment, **changed}, step.event or "")
+
+
+def _finished(payment: Mapping[str, Any], changed: dict[str, Any], event: str | None) -> Outcome:
+    done = {"pending_reason": None, "resume_at": None}
+    return Outcome({**payment, **done, **changed}, event or "")

@@ -1,0 +1,42 @@
+"""Who is asking: the merchant, the mode and the scopes behind an API key."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A caller whose key was verified.
+
+    `scopes` holds every scope the key has or implies.  `key_display` is the prefix and the
+    last four characters, all that may be written down of a key (blueprint section 4).
+    """
+
+    merchant_id: UUID
+    livemode: bool
+    key_id: UUID
+    key_display: str
+    scopes: frozenset[str]
+    merchant_status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key and the digest of the request that it is bound to.
+
+    `digest` is SHA-256 over method, path and the canonical JSON of the body.
+    """
+
+    key: UUID
+    digest: bytes
+    # A hint of the fast check: read the row of the key before claiming it.
+    seen_before: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What every flow is told of a request: who, under which id, at most once or not."""
+
+    caller: Caller
+    request_id: str
+    once: Once | None

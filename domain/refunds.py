@@ -1,0 +1,44 @@
+"""What is true of a refund: how much may go back, and how it is shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain import moments
+from domain.ids import to_text
+from domain.refusals import Unprocessable
+
+# A payment that was refunded in full has been captured too: what is wrong there is the
+# amount, and the answer names it.
+_REFUNDABLE = ("captured", "refunded")
+
+
+def refund_amount(payment: Mapping[str, Any], asked: int | None) -> int:
+    """How much a refund takes: what is left of the capture unless an amount is asked for.
+
+    Raises 422 `payment_unexpected_state` where nothing was captured, and 422
+    `refund_exceeds_capture` naming what is left (all of the capture before any refund).
+    """
+    if payment["status"] not in _REFUNDABLE:
+        raise Unprocessable("payment_unexpected_state", status=payment["status"])
+    left: int = payment["amount_captured"] - payment["amount_refunded"] - payment["amount_disputed"]
+    amount = left if asked is None else asked
+    if amount > left or amount == 0:
+        raise Unprocessable("refund_exceeds_capture", "amount", amount=amount, available=left)
+    return amount
+
+
+def resource(refund: Mapping[str, Any]) -> dict[str, Any]:
+    """The refund as the API shows it; `refund` has the columns of the refunds table."""
+    return {
+        "object": "refund",
+        "id": to_text("ref", refund["id"]),
+        "payment_id": to_text("pay", refund["payment_id"]),
+        "merchant_id": to_text("mch", refund["merchant_id"]),
+        "amount": refund["amount"],
+        "currency": refund["currency"],
+        "status": refund["status"],
+        "reason": refund["reason"],
+        "failure_code": refund["failure_code"],
+        "livemode": refund["livemode"],
+        "created_at": moments.to_text(refund["created_at"]),
+    }

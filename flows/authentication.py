@@ -1,0 +1,150 @@
+"""From the text of a key to its caller.
+
+A secret key is proven once per process with Argon2id (19 MiB, t=2, p=1), in a bounded
+thread pool and once however many requests wait for it; the proof is then remembered as a
+keyed digest.  The key's row is read again at most every 60 seconds.  An unknown id is
+refused without hashing, so guessing keys costs us nothing (contract-decisions,
+"Identity").
+"""
+
+import asyncio
+import hmac
+import os
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from uuid import UUID
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from domain import api_keys
+from domain.callers import Caller
+from domain.refusals import Forbidden, Unauthenticated, Unavailable
+from models.accounts import read_key, read_platform_key
+from runtime.clock import Clock
+from runtime.database import Database, Row
+
+REMEMBERED_KEYS = 10_000
+ROW_FRESH_SECONDS = 60.0
+PROVING_THREADS = 1
+MAX_WAITING_PROOFS = 100
+ARGON2_TIME_COST = 2
+ARGON2_MEMORY_KIB = 19 * 1024
+_NOBODY = UUID(int=0)
+
+
+@dataclass(slots=True)
+class _Proven:
+    caller: Caller
+    parsed: api_keys.ParsedKey
+    read_at: float
+
+
+class KeyRing:
+    """Authenticates callers by their secret keys."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._pepper = os.urandom(32)
+        self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
+        self._proving: dict[bytes, asyncio.Task[Caller]] = {}
+        self._threads = ThreadPoolExecutor(PROVING_THREADS, "argon2")
+        self._hasher = PasswordHasher(
+            time_cost=ARGON2_TIME_COST, memory_cost=ARGON2_MEMORY_KIB, parallelism=1
+        )
+
+    async def authenticate(self, text: str) -> Caller:
+        """The caller behind a key.
+
+        Raises 401 `api_key_invalid`, `api_key_revoked`, `api_key_expired`, and 403
+        `key_kind_forbidden` for a publishable key.
+        """
+        digest = hmac.digest(self._pepper, text.encode(), "sha256")
+        proven = self._proven.get(digest)
+        if proven is not None and self._clock.monotonic() - proven.read_at < ROW_FRESH_SECONDS:
+            return proven.caller
+        if proven is not None:
+            return await self._read_again(digest, proven)
+        parsed = api_keys.parse(text)
+        if parsed is None:
+            raise Unauthenticated("api_key_invalid")
+        if parsed.kind == "publishable":
+            raise Forbidden("key_kind_forbidden")
+        task = self._proving.get(digest)
+        if task is None:
+            if len(self._proving) >= MAX_WAITING_PROOFS:
+                raise Unavailable
+            task = asyncio.create_task(self._prove(digest, text, parsed))
+            self._proving[digest] = task
+            task.add_done_callback(lambda _: self._proving.pop(digest, None))
+        # One caller that hangs up must not fail the others that wait for this proof.
+        return await asyncio.shield(task)
+
+    async def hash_secret(self, text: str) -> str:
+        """The Argon2id hash under which a new key is stored."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._hasher.hash, text)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _prove(self, digest: bytes, text: str, parsed: api_keys.ParsedKey) -> Caller:
+        row = await self._row(parsed)
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._threads, self._hasher.verify, row["secret_hash"], text)
+        except VerificationError:
+            raise Unauthenticated("api_key_invalid") from None
+        caller = self._caller(parsed, row)
+        self._proven[digest] = _Proven(caller, parsed, self._clock.monotonic())
+        while len(self._proven) > REMEMBERED_KEYS:
+            self._proven.popitem(last=False)
+        return caller
+
+    async def _read_again(self, digest: bytes, proven: _Proven) -> Caller:
+        try:
+            row = await self._row(proven.parsed)
+            proven.caller = self._caller(proven.parsed, row)
+        except Unauthenticated:
+            self._proven.pop(digest, None)
+            raise
+        proven.read_at = self._clock.monotonic()
+        return proven.caller
+
+    async def _row(self, parsed: api_keys.ParsedKey) -> Row:
+        async with self._database.transaction() as transaction:
+            if parsed.kind == "platform":
+                row = await read_platform_key(transaction, parsed.key_id)
+            else:
+                row = await read_key(transaction, parsed.merchant_id, parsed.key_id)
+        if row is None or not row["secret_hash"]:
+            raise Unauthenticated("api_key_invalid")
+        return row
+
+    def _caller(self, parsed: api_keys.ParsedKey, row: Row) -> Caller:
+        if parsed.kind == "platform":
+            return Caller(
+                merchant_id=_NOBODY,
+                livemode=False,
+                key_id=parsed.key_id,
+                key_display=row["display"],
+                scopes=frozenset({"platform:admin"}),
+                merchant_status="active",
+            )
+        if row["livemode"] != parsed.livemode:
+            raise Unauthenticated("api_key_invalid")
+        if row["revoked_at"] is not None:
+            raise Unauthenticated("api_key_revoked")
+        if row["expires_at"] is not None and row["expires_at"] <= self._clock.now():
+            raise Unauthenticated("api_key_expired")
+        return Caller(
+            merchant_id=row["merchant_id"],
+            livemode=row["livemode"],
+            key_id=row["id"],
+            key_display=row["display"],
+            scopes=frozenset(row["scopes"]),
+            merchant_status=row["merchant_status"],
+        )

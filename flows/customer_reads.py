@@ -1,0 +1,64 @@
+"""Reading customers and what belongs to them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain import customers, payment_methods
+from domain.callers import Asking
+from domain.ids import from_text
+from domain.refusals import Missing
+from flows import pages
+from flows.house import House
+from models import counting
+from models.customers import Whose, read_customer
+from models.paging import read_page
+from models.tables import CUSTOMERS, PAYMENT_METHODS
+from runtime.database import Row
+
+
+async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of the merchant's customers, newest first."""
+    caller = asking.caller
+    asked = pages.ask(query)
+    async with house.database.transaction() as transaction:
+        page = await read_page(
+            transaction,
+            CUSTOMERS,
+            asked.page,
+            merchant_id=caller.merchant_id,
+            livemode=caller.livemode,
+        )
+        total = await counting.total(transaction, caller.merchant_id, caller.livemode, "customers")
+    return pages.envelope(asked, page, customers.resource, total)
+
+
+async def list_payment_methods(
+    house: House, asking: Asking, customer_id: str, query: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A page of a customer's attached methods, newest first; 404 without the customer."""
+    customer = await find_customer(house, asking, customer_id)
+    asked = pages.ask(query, {"customer_id": customer["id"]})
+    async with house.database.transaction() as transaction:
+        page = await read_page(
+            transaction,
+            PAYMENT_METHODS,
+            asked.page,
+            merchant_id=customer["merchant_id"],
+            livemode=customer["livemode"],
+        )
+    return pages.envelope(asked, page, payment_methods.resource, None)
+
+
+async def find_customer(
+    house: House, asking: Asking, customer_id: str, param: str = "customer_id"
+) -> Row:
+    """The customer's row, or 404 where this merchant has none of this id in this mode."""
+    identifier = from_text("cus", customer_id)
+    row = None
+    if identifier is not None:
+        whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
+        async with house.database.transaction() as transaction:
+            row = await read_customer(transaction, whose, identifier)
+    if row is None:
+        raise Missing("resource_missing", param)
+    return row

@@ -1,0 +1,90 @@
+"""The house: everything a flow may ask for, opened once per process.
+
+Flows are functions; what they stand on (clock, database, vault, keys) is handed to them
+in one value instead of being found through imports or globals.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from adapters.duplicates import Duplicates
+from adapters.settings import Settings
+from adapters.vault_door import VaultDoor
+from flows.authentication import KeyRing
+from models.audit import AuditTrail
+from models.payment_decide import DecidedPayment, decide_payments
+from models.payment_reads import PaymentKey, read_payments
+from models.payment_record import NewPayment, Recorded, record_payments
+from runtime.clock import Clock, SystemClock
+from runtime.coalescer import Coalescer, lanes
+from runtime.database import Database, Row
+from runtime.ids import uuid7
+
+# Counter slots of one process: six lanes and the pool, each connection its own.
+SLOTS_PER_PROCESS = 16
+MAX_PROCESSES = 64
+_POOL_SLOT = 6
+_LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The opened parts of one process."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    record: Coalescer[NewPayment, Recorded]
+    decide: Coalescer[DecidedPayment, bool]
+    payment: Coalescer[PaymentKey, Row | None]
+    audit: AuditTrail
+    keys: KeyRing
+    duplicates: Duplicates
+    vault: VaultDoor
+
+    def new_id(self) -> UUID:
+        """A new UUIDv7 of this moment."""
+        return uuid7(self.clock.unix_ms())
+
+    async def close(self) -> None:
+        """Finish what is queued, then close every connection."""
+        await self.record.close()
+        await self.decide.close()
+        await self.payment.close()
+        await self.audit.close()
+        self.keys.close()
+        await self.vault.close()
+        await self.duplicates.close()
+        await self.database.close()
+
+
+async def open_house(settings: Settings, clock: Clock | None = None) -> House:
+    """Open every part; servers that are not there yet are tried again when asked."""
+    clock = clock or SystemClock()
+    dsn = settings.database_url
+    slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
+    database = Database(dsn, slot + _POOL_SLOT)
+    vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls", clock)
+    house = House(
+        settings=settings,
+        clock=clock,
+        database=database,
+        record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
+        decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_payment),
+        payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_payment),
+        audit=AuditTrail(dsn),
+        keys=KeyRing(database, clock),
+        duplicates=Duplicates(settings.redis_url),
+        vault=vault,
+    )
+    await database.open()
+    await vault.start()
+    return house
+
+
+def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:
+    return payment.merchant_id, payment.key
+
+
+def _by_payment(payment: DecidedPayment | PaymentKey) -> tuple[UUID, UUID]:
+    return payment.merchant_id, payment.id

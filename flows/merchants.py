@@ -1,0 +1,65 @@
+"""Reading and changing one's own merchant account."""
+
+from typing import Any
+
+from domain import merchants, webhook_endpoints
+from domain.callers import Asking
+from domain.ids import from_text
+from domain.refusals import Missing
+from flows.house import House
+from models.merchants import read_merchant, rename_merchant
+from models.webhook_endpoints import (
+    count_endpoints,
+    lock_endpoints,
+    merchant_url,
+    set_merchant_url,
+)
+from runtime.database import Transaction
+
+
+async def retrieve_merchant(house: House, asking: Asking, merchant_id: str) -> dict[str, Any]:
+    """The caller's own merchant; every other id is 404."""
+    _check_own(asking, merchant_id)
+    async with house.database.transaction() as transaction:
+        return await _shown(transaction, asking)
+
+
+async def update_merchant(
+    house: House, asking: Asking, merchant_id: str, body: dict[str, Any]
+) -> dict[str, Any]:
+    """Change what `body` names: business_name, webhook_url (None clears it).
+
+    Raises 400 `url_not_https` or `url_not_public`, 404, 422 `webhook_endpoint_limit`.
+    """
+    url = body.get("webhook_url")
+    if url is not None:
+        allow_loopback = house.settings.allow_loopback_webhooks
+        webhook_endpoints.check_url(url, "webhook_url", allow_loopback=allow_loopback)
+    _check_own(asking, merchant_id)
+    async with house.database.transaction() as transaction:
+        if "webhook_url" in body:
+            await _set_url(transaction, asking, url)
+        if "business_name" in body:
+            name = body["business_name"]
+            await rename_merchant(transaction, asking.caller.merchant_id, name)
+        return await _shown(transaction, asking)
+
+
+async def _set_url(transaction: Transaction, asking: Asking, url: str | None) -> None:
+    merchant_id, livemode = asking.caller.merchant_id, asking.caller.livemode
+    before = await lock_endpoints(transaction, merchant_id, livemode)
+    if url is not None and before["url"] is None:
+        webhook_endpoints.check_room(await count_endpoints(transaction, merchant_id, livemode))
+    await set_merchant_url(transaction, merchant_id, livemode, url)
+
+
+async def _shown(transaction: Transaction, asking: Asking) -> dict[str, Any]:
+    caller = asking.caller
+    row = await read_merchant(transaction, caller.merchant_id)
+    url = await merchant_url(transaction, caller.merchant_id, caller.livemode)
+    return merchants.resource(row, url, caller.livemode)
+
+
+def _check_own(asking: Asking, merchant_id: str) -> None:
+    if from_text("mch", merchant_id) != asking.caller.merchant_id:
+        raise Missing("resource_missing", "merchant_id")

@@ -1,0 +1,71 @@
+"""What a capture or cancellation asks of the network, and what its answer changes.
+
+Used by the request that began the operation and by the worker that resumes it.
+"""
+
+from contract import relay
+from domain import payments
+from flows.house import House
+from flows.payment_events import record_payment_event
+from models.payment_changes import save_payment
+from runtime.database import Row, Transaction
+
+_NO_OPERATION = {
+    "operation": None,
+    "operation_amount": None,
+    "operation_attempt_id": None,
+    "operation_key": None,
+    "resume_at": None,
+}
+
+
+def put_back(payment: Row) -> Row:
+    """The payment as it was before its operation began."""
+    return {**payment, **_NO_OPERATION}
+
+
+async def ask_network(house: House, request_id: str, payment: Row) -> relay.Decision:
+    """Ask for the payment's operation; raises the door's NotBegun or Unknown."""
+    message: relay.Request
+    if payment["operation"] == "capture":
+        message = relay.Capture(
+            request_id=request_id,
+            merchant_id=payment["merchant_id"],
+            livemode=payment["livemode"],
+            attempt_id=payment["operation_attempt_id"],
+            payment_id=payment["id"],
+            amount=payment["operation_amount"],
+            currency=payment["currency"],
+        )
+    else:
+        message = relay.Reverse(
+            request_id=request_id,
+            merchant_id=payment["merchant_id"],
+            livemode=payment["livemode"],
+            attempt_id=payment["operation_attempt_id"],
+            payment_id=payment["id"],
+        )
+    answer = await house.vault.call(message)
+    if isinstance(answer, relay.Decision):
+        return answer
+    # The vault knows no such authorisation: it can neither be captured nor held.
+    return relay.Decision(outcome="declined", network=payment["network"] or "")
+
+
+async def finish_operation(
+    house: House, transaction: Transaction, payment: Row, decision: relay.Decision
+) -> Row:
+    """Save what the answer makes of a locked payment; the row as it then stands."""
+    after = put_back(payment)
+    if payment["operation"] == "reverse" or decision.outcome != "approved":
+        await save_payment(transaction, payment, after)
+        return after
+    step = payments.transition(payment["status"], payment["operation"])
+    after["status"] = step.becomes
+    after["event_sequence"] = payment["event_sequence"] + 1
+    if payment["operation"] == "capture":
+        after["amount_captured"] = payment["operation_amount"]
+        after["captured_at"] = house.clock.now()
+    await save_payment(transaction, payment, after)
+    await record_payment_event(house, transaction, after, step.event)
+    return after

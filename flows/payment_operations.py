@@ -1,0 +1,169 @@
+"""Capturing and cancelling: record the intention, ask the network, record the answer.
+
+While the answer is out, the payment carries its `operation`, and no other operation may
+begin on it.  What a request cannot finish, a worker does.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+from adapters.vault_door import NotBegun, Unknown
+from contract import relay
+from domain import payments
+from domain.callers import Asking
+from domain.ids import from_text
+from domain.refusals import Missing, Unavailable, Unprocessable
+from flows.house import House
+from flows.operation_outcomes import ask_network, finish_operation, put_back
+from flows.payment_events import record_payment_event
+from flows.replies import Reply, begin_once, keep
+from models import idempotency
+from models.payment_changes import key_of, lock_payment, save_payment
+from models.payment_reads import PaymentKey
+from runtime.database import Row, Transaction
+
+RESUME_AFTER = timedelta(seconds=10)
+OK: Final = 200
+ACCEPTED: Final = 202
+
+
+async def capture_payment(
+    house: House, asking: Asking, payment_id: str, amount: int | None
+) -> Reply:
+    """Take the money of an authorised payment, all of it or `amount`, once.
+
+    Raises 404, 422 `payment_unexpected_state` or `capture_exceeds_authorization`, and
+    503 when nothing was done.  202: the network's answer is still out.
+    """
+
+    async def begin(transaction: Transaction) -> Reply | None:
+        payment = await _locked(transaction, asking, payment_id)
+        payments.transition(payment["status"], "capture")
+        taken = payments.capture_amount(payment, amount)
+        begun.append(await _begin(house, asking, transaction, payment, "capture", taken))
+        return None
+
+    begun: list[Row] = []
+    return await _operate(house, asking, begin, begun)
+
+
+async def cancel_payment(house: House, asking: Asking, payment_id: str) -> Reply:
+    """Give an authorisation back, or stop a pending payment.
+
+    An approval that arrives for a cancelled payment is reversed by a worker.
+    """
+
+    async def begin(transaction: Transaction) -> Reply | None:
+        payment = await _locked(transaction, asking, payment_id)
+        payments.transition(payment["status"], "cancel")
+        if payment["status"] == "pending":
+            return await _cancel_pending(house, transaction, payment)
+        begun.append(await _begin(house, asking, transaction, payment, "cancel", None))
+        return None
+
+    begun: list[Row] = []
+    return await _operate(house, asking, begin, begun)
+
+
+async def _operate(
+    house: House,
+    asking: Asking,
+    begin: Callable[[Transaction], Awaitable[Reply | None]],
+    begun: list[Row],
+) -> Reply:
+    reply = await begin_once(house, asking, begin)
+    if reply is not None:
+        return reply
+    payment = begun[-1]
+    try:
+        decision = await ask_network(house, asking.request_id, payment)
+    except NotBegun as silence:
+        await _undo(house, asking, payment)
+        raise Unavailable from silence
+    except Unknown:
+        decision = None
+    return await _record_answer(house, asking, payment, decision)
+
+
+async def _record_answer(
+    house: House, asking: Asking, payment: Row, decision: relay.Decision | None
+) -> Reply:
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is None:
+            raise Unavailable
+        after = locked
+        if decision is not None and _still_ours(locked, payment):
+            after = await finish_operation(house, transaction, locked, decision)
+        status = ACCEPTED if after["operation"] is not None else OK
+        reply = Reply(status, payments.resource(after))
+        await keep(transaction, asking, reply)
+    if decision is not None and decision.outcome != "approved":
+        raise Unprocessable("payment_unexpected_state", status=after["status"])
+    return reply
+
+
+async def _undo(house: House, asking: Asking, payment: Row) -> None:
+    """The network was certainly not asked: nothing was done, and the key is free again."""
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is not None and _still_ours(locked, payment):
+            await save_payment(transaction, locked, put_back(locked))
+        if asking.once is not None:
+            await idempotency.release(transaction, asking)
+
+
+def _still_ours(locked: Row, payment: Row) -> bool:
+    return bool(locked["operation_attempt_id"] == payment["operation_attempt_id"])
+
+
+async def _locked(transaction: Transaction, asking: Asking, payment_id: str) -> Row:
+    identifier = from_text("pay", payment_id)
+    payment = None
+    if identifier is not None:
+        caller = asking.caller
+        key = PaymentKey(identifier, caller.merchant_id, caller.livemode)
+        payment = await lock_payment(transaction, key)
+    if payment is None:
+        raise Missing("resource_missing", "payment_id")
+    if payment["operation"] is not None:
+        raise Unprocessable("payment_unexpected_state", status=payment["status"])
+    return payment
+
+
+async def _begin(
+    house: House,
+    asking: Asking,
+    transaction: Transaction,
+    payment: Row,
+    operation: str,
+    amount: int | None,
+) -> Row:
+    after = {
+        **payment,
+        "operation": operation,
+        "operation_amount": amount,
+        "operation_attempt_id": house.new_id(),
+        "operation_key": None if asking.once is None else asking.once.key,
+        "resume_at": house.clock.now() + RESUME_AFTER,
+    }
+    await save_payment(transaction, payment, after)
+    return after
+
+
+async def _cancel_pending(house: House, transaction: Transaction, payment: Row) -> Reply:
+    step = payments.transition(payment["status"], "cancel")
+    after = {
+        **payment,
+        "status": step.becomes,
+        "pending_reason": None,
+        # The attempt may still be approved: a worker asks, and reverses it then.
+        "operation": "reverse",
+        "operation_attempt_id": house.new_id(),
+        "resume_at": house.clock.now(),
+        "event_sequence": payment["event_sequence"] + 1,
+    }
+    await save_payment(transaction, payment, after)
+    await record_payment_event(house, transaction, after, step.event)
+    return Reply(OK, payments.resource(after))

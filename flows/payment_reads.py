@@ -1,0 +1,75 @@
+"""Reading payments and their refunds."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain import payments, refunds
+from domain.callers import Asking
+from domain.ids import from_text
+from domain.refusals import Missing
+from flows import pages
+from flows.house import House
+from models import counting
+from models.paging import read_page
+from models.payment_reads import PaymentKey
+from models.refunds import count_refunds
+from models.tables import PAYMENTS, REFUNDS
+from runtime.database import Row
+
+_COUNTED_FILTERS = frozenset({"status"})
+
+
+async def find_payment(house: House, asking: Asking, payment_id: str) -> Row:
+    """The payment's row, or 404 where this merchant has none of this id in this mode."""
+    identifier = from_text("pay", payment_id)
+    row = None
+    if identifier is not None:
+        caller = asking.caller
+        row = await house.payment.submit(
+            PaymentKey(identifier, caller.merchant_id, caller.livemode)
+        )
+    if row is None:
+        raise Missing("resource_missing", "payment_id")
+    return row
+
+
+async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
+    """A page of the merchant's payments; the total is exact where a counter fits."""
+    caller = asking.caller
+    asked = pages.ask(query, {"status": query.get("status"), "currency": query.get("currency")})
+    total = None
+    async with house.database.transaction() as transaction:
+        page = await read_page(
+            transaction,
+            PAYMENTS,
+            asked.page,
+            merchant_id=caller.merchant_id,
+            livemode=caller.livemode,
+        )
+        if asked.filtered_by <= _COUNTED_FILTERS:
+            total = await counting.total(
+                transaction,
+                caller.merchant_id,
+                caller.livemode,
+                "payments",
+                query.get("status"),
+            )
+    return pages.envelope(asked, page, payments.resource, total)
+
+
+async def list_refunds(
+    house: House, asking: Asking, payment_id: str, query: Mapping[str, Any]
+) -> dict[str, Any]:
+    """A page of a payment's refunds, newest first; 404 without the payment."""
+    payment = await find_payment(house, asking, payment_id)
+    asked = pages.ask(query, {"payment_id": payment["id"]})
+    async with house.database.transaction() as transaction:
+        page = await read_page(
+            transaction,
+            REFUNDS,
+            asked.page,
+            merchant_id=payment["merchant_id"],
+            livemode=payment["livemode"],
+        )
+        total = await count_refunds(transaction, payment)
+    return pages.envelope(asked, page, refunds.resource, total)

@@ -1,0 +1,190 @@
+"""Finishing what a request left unfinished: unknown outcomes, lost processes, lost vaults.
+
+A payment is due when its `resume_at` has passed.  The vault is asked first what became of
+the attempt; asking fences it, so an attempt that never began can never begin later, and
+the payment may be tried again under a new one until its authorisation deadline.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+import orjson
+
+from adapters.vault_door import NoAnswer
+from contract import relay
+from domain import authorisations, payments
+from flows.house import House
+from flows.operation_outcomes import ask_network, finish_operation, put_back
+from flows.recording import outcome_of, record_outcome
+from models import idempotency
+from models.idempotency import KeyName
+from models.payment_changes import (
+    due_payments,
+    key_of,
+    lease_payment,
+    lock_payment,
+    save_payment,
+)
+from models.payment_reads import PaymentKey
+from runtime.database import Row, Transaction
+from runtime.log import log
+
+PAYMENTS_PER_ROUND: Final = 50
+LEASE = timedelta(seconds=5)
+AUTHORISATION_DEADLINE_LIVE = timedelta(minutes=15)
+AUTHORISATION_DEADLINE_SANDBOX = timedelta(seconds=30)
+_OK: Final = 200
+_REQUEST_ID: Final = "req_recovery"
+
+
+async def resume_due_payments(house: House) -> int:
+    """Look after the payments that are due; how many were taken up."""
+    async with house.database.transaction() as transaction:
+        due = await due_payments(transaction, house.clock.now(), PAYMENTS_PER_ROUND)
+    taken = 0
+    for key in due:
+        payment = await _lease(house, key)
+        if payment is None:
+            continue
+        taken += 1
+        try:
+            await _resume(house, payment)
+        except NoAnswer as silence:
+            log("recovery_postponed", payment_id=payment["id"], reason=silence.reason)
+    return taken
+
+
+async def _lease(house: House, key: PaymentKey) -> Row | None:
+    now = house.clock.now()
+    async with house.database.transaction() as transaction:
+        return await lease_payment(transaction, key, now, now + LEASE)
+
+
+async def _resume(house: House, payment: Row) -> None:
+    if payment["status"] == "pending":
+        await _resume_authorisation(house, payment)
+    elif payment["operation"] == "reverse":
+        await _resume_reversal(house, payment)
+    elif payment["operation"] is not None:
+        await _resume_operation(house, payment)
+
+
+async def _resolve(house: House, payment: Row, attempt: str) -> relay.Resolution:
+    answer = await house.vault.call(
+        relay.Resolve(
+            request_id=_REQUEST_ID,
+            merchant_id=payment["merchant_id"],
+            livemode=payment["livemode"],
+            attempt_id=payment[attempt],
+        )
+    )
+    if not isinstance(answer, relay.Resolution):
+        raise TypeError("the vault answers resolve with a resolution")
+    log("attempt_resolved", payment_id=payment["id"], attempt=attempt, state=answer.state)
+    return answer
+
+
+async def _resume_authorisation(house: House, payment: Row) -> None:
+    resolution = await _resolve(house, payment, "attempt_id")
+    if resolution.decision is not None:
+        await record_outcome(house, outcome_of(house, payment, resolution.decision))
+    elif resolution.state == "never_begun":
+        if house.clock.now() - payment["created_at"] > _deadline(payment):
+            await record_outcome(house, authorisations.given_up(payment))
+        else:
+            await _authorise_again(house, payment)
+    elif house.clock.now() - payment["created_at"] > _deadline(payment):
+        await _give_up(house, payment)
+
+
+def _deadline(payment: Row) -> timedelta:
+    return AUTHORISATION_DEADLINE_LIVE if payment["livemode"] else AUTHORISATION_DEADLINE_SANDBOX
+
+
+async def _authorise_again(house: House, payment: Row) -> None:
+    """A new attempt: committed before it is asked for, like the first."""
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is None or locked["attempt_id"] != payment["attempt_id"]:
+            return
+        again = {**locked, "attempt_id": house.new_id()}
+        await save_payment(transaction, locked, again)
+    answer = await house.vault.call(
+        relay.Authorise(
+            request_id=_REQUEST_ID,
+            merchant_id=again["merchant_id"],
+            livemode=again["livemode"],
+            attempt_id=again["attempt_id"],
+            payment_id=again["id"],
+            instrument_id=again["payment_method_id"],
+            amount=again["amount"],
+            currency=again["currency"],
+            capture=again["capture"],
+        )
+    )
+    if isinstance(answer, relay.Decision):
+        await record_outcome(house, outcome_of(house, again, answer))
+    elif isinstance(answer, relay.Rejected):
+        outcome = authorisations.declined(again, None, "processing_error", None)
+        await record_outcome(house, outcome)
+
+
+async def _give_up(house: House, payment: Row) -> None:
+    """No answer by the deadline: the payment fails, and a late approval is reversed."""
+    failed = authorisations.given_up(payment)
+    reversing = {"resume_at": house.clock.now() + LEASE}
+    if not await record_outcome(house, failed._replace(payment={**failed.payment, **reversing})):
+        return
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is not None and locked["operation"] is None:
+            changed = {"operation": "reverse", "operation_attempt_id": house.new_id()}
+            await save_payment(transaction, locked, {**locked, **changed})
+
+
+async def _resume_reversal(house: House, payment: Row) -> None:
+    """A payment that ended while its attempt was out: reverse it if it was approved."""
+    resolution = await _resolve(house, payment, "attempt_id")
+    if resolution.state == "undecided":
+        return
+    if resolution.decision is not None and resolution.decision.outcome == "approved":
+        await ask_network(house, _REQUEST_ID, payment)
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is not None and locked["operation"] == "reverse":
+            await save_payment(transaction, locked, put_back(locked))
+
+
+async def _resume_operation(house: House, payment: Row) -> None:
+    resolution = await _resolve(house, payment, "operation_attempt_id")
+    decision = resolution.decision
+    if resolution.state == "undecided":
+        return
+    if resolution.state == "never_begun":
+        decision = await _operate_again(house, payment)
+    if decision is None:
+        return
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is not None and locked["operation"] is not None:
+            after = await finish_operation(house, transaction, locked, decision)
+            await _keep_reply(transaction, locked, after)
+
+
+async def _keep_reply(transaction: Transaction, before: Row, after: Row) -> None:
+    """A process that was lost left its key unanswered: its caller may still ask."""
+    if before["operation_key"] is None:
+        return
+    name = KeyName(before["operation_key"], before["merchant_id"], before["livemode"])
+    reply = orjson.dumps(payments.resource(after)).decode()
+    await idempotency.answer(transaction, name, _OK, reply)
+
+
+async def _operate_again(house: House, payment: Row) -> relay.Decision | None:
+    async with house.database.transaction() as transaction:
+        locked = await lock_payment(transaction, key_of(payment))
+        if locked is None or locked["operation_attempt_id"] != payment["operation_attempt_id"]:
+            return None
+        again = {**locked, "operation_attempt_id": house.new_id()}
+        await save_payment(transaction, locked, again)
+    return await ask_network(house, _REQUEST_ID, again)

@@ -1,0 +1,80 @@
+"""Recording what the network said about a pending payment, for requests and workers alike."""
+
+from typing import Any
+
+from contract import relay
+from domain import authorisations, moments, payments
+from domain.authorisations import Outcome
+from domain.refusals import Declined
+from flows.house import House
+from flows.replies import kept_refusal
+from models.payment_decide import DecidedPayment
+from runtime.database import Row
+
+CREATED = 201
+ACCEPTED = 202
+
+
+def outcome_of(house: House, payment: Row, decision: relay.Decision) -> Outcome:
+    """What a certain answer makes of the payment."""
+    if decision.outcome == "approved":
+        return authorisations.approved(payment, decision.network, house.clock.now())
+    return authorisations.declined(payment, decision.network, decision.code, decision.decline_code)
+
+
+def refusal_of(outcome: Outcome) -> Declined | None:
+    """The 402 that a failed payment is answered with; None where it did not fail."""
+    payment = outcome.payment
+    if payment["status"] != "failed":
+        return None
+    return Declined(
+        _decline_code_for_merchants(payment["failure_code"]),
+        decline_code=payment["decline_code"],
+        payment_id=payment["id"],
+    )
+
+
+def _decline_code_for_merchants(failure_code: str) -> str:
+    # A payment that was given up has no card to blame; its reply is the catalogue's
+    # nearest card error, and the payment itself says network_unavailable.
+    return "processing_error" if failure_code == payments.NETWORK_UNAVAILABLE else failure_code
+
+
+async def record_outcome(house: House, outcome: Outcome) -> bool:
+    """Write the outcome with its event and the reply of its key, in one commit.
+
+    False when the payment was no longer pending under this attempt.
+    """
+    payment = outcome.payment
+    refusal = refusal_of(outcome)
+    status = CREATED if refusal is None else refusal.status
+    if payment["status"] == "pending":
+        status = ACCEPTED
+    return await house.decide.submit(
+        DecidedPayment(
+            id=payment["id"],
+            merchant_id=payment["merchant_id"],
+            livemode=payment["livemode"],
+            attempt_id=payment["attempt_id"],
+            status=payment["status"],
+            amount_authorized=payment["amount_authorized"],
+            amount_captured=payment["amount_captured"],
+            captured_at=_text(payment["captured_at"]),
+            network=payment["network"],
+            failure_code=payment["failure_code"],
+            decline_code=payment["decline_code"],
+            pending_reason=payment["pending_reason"],
+            resume_at=_text(payment["resume_at"]),
+            key=payment["idempotency_key"],
+            reply_status=status,
+            reply=None if refusal is None else kept_refusal(refusal),
+            event_id=house.new_id(),
+            event_type=outcome.event,
+            object=payments.resource(payment),
+            occurred_at=moments.to_text(house.clock.now()),
+        )
+    )
+
+
+def _text(moment: Any) -> str | None:
+    return None if moment is None else moments.to_text(moment)

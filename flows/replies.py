@@ -1,0 +1,134 @@
+"""At most once: a change and the reply its idempotency key will give for 48 hours.
+
+2xx, 402 and 422 are kept, nothing else (contract-decisions, "Money").  A refusal is kept
+as its code and values, so that a repetition is refused in the same words.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from domain.callers import Asking
+from domain.refusals import Conflict, Declined, Refusal, Unprocessable
+from flows.house import House
+from models import idempotency
+from models.payment_record import EarlierReply
+from runtime.database import Transaction
+
+_KEPT_REFUSALS = (402, 422)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A status and a resource; `replayed` when an earlier request with this key got them."""
+
+    status: int
+    resource: dict[str, Any]
+    replayed: bool = False
+
+
+Change = Callable[[Transaction], Awaitable[Reply]]
+Beginning = Callable[[Transaction], Awaitable[Reply | None]]
+
+
+async def once(house: House, asking: Asking, change: Change) -> Reply:
+    """Run `change` in one transaction, at most once per idempotency key."""
+    reply = await begin_once(house, asking, change)
+    if reply is None:
+        raise LookupError("a change in one transaction ends with its reply")
+    return reply
+
+
+async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply | None:
+    """Like `once`, for a change that goes on after this transaction.
+
+    Where `change` gives None, the key stays claimed and unanswered.  A 422 of the rules
+    undoes what the change did and keeps the refusal as the reply; every other refusal
+    undoes all of it, the claim of the key too.
+    """
+    if asking.once is None:
+        async with house.database.transaction() as transaction:
+            return await change(transaction)
+    async with house.database.transaction() as transaction:
+        earlier = await idempotency.claim(transaction, asking, house.clock.now())
+        if earlier is not None:
+            return replay(asking, earlier)
+        try:
+            async with transaction.savepoint():
+                reply = await change(transaction)
+        except Unprocessable as refusal:
+            refused: Refusal = refusal
+        else:
+            if reply is None:
+                return None
+            await keep(transaction, asking, reply)
+            return reply
+        text = orjson.dumps(kept_refusal(refused)).decode()
+        await idempotency.answer(transaction, idempotency.name_of(asking), refused.status, text)
+    raise refused
+
+
+async def keep(transaction: Transaction, asking: Asking, reply: Reply) -> None:
+    """Keep a success as the reply of the key, if the request has one."""
+    if asking.once is None:
+        return
+    text = orjson.dumps(_without_secrets(reply.resource)).decode()
+    await idempotency.answer(transaction, idempotency.name_of(asking), reply.status, text)
+
+
+async def earlier_reply(house: House, asking: Asking) -> Reply | None:
+    """The reply that this request's key has, if it was used before."""
+    if asking.once is None:
+        return None
+    async with house.database.transaction() as transaction:
+        earlier = await idempotency.read(transaction, asking)
+    return None if earlier is None else replay(asking, earlier)
+
+
+def replay(asking: Asking, earlier: EarlierReply) -> Reply:
+    """The earlier reply under this key, or 409 where it belongs to something else."""
+    if asking.once is None or earlier.digest != asking.once.digest:
+        raise Conflict("idempotency_key_reused", "Idempotency-Key")
+    if earlier.status is None or earlier.reply is None:
+        raise Conflict("idempotency_key_in_use", "Idempotency-Key")
+    kept = orjson.loads(earlier.reply)
+    if earlier.status in _KEPT_REFUSALS:
+        raise _refusal(earlier.status, kept)
+    return Reply(earlier.status, kept, replayed=True)
+
+
+def kept_refusal(refusal: Refusal) -> dict[str, Any]:
+    """What is kept of a refusal: codes, integers and ids, nothing that was sent."""
+    kept: dict[str, Any] = {
+        "code": refusal.code,
+        "param": refusal.param,
+        "values": dict(refusal.values),
+    }
+    if isinstance(refusal, Declined):
+        kept["decline_code"] = refusal.decline_code
+        kept["payment_id"] = None if refusal.payment_id is None else refusal.payment_id.hex
+    return kept
+
+
+def _refusal(status: int, kept: dict[str, Any]) -> Refusal:
+    refusal: Refusal
+    if status == Declined.status:
+        identifier = kept["payment_id"]
+        refusal = Declined(
+            kept["code"],
+            kept["param"],
+            decline_code=kept["decline_code"],
+            payment_id=None if identifier is None else UUID(hex=identifier),
+        )
+    else:
+        refusal = Unprocessable(kept["code"], kept["param"], **kept["values"])
+    refusal.replayed = True
+    return refusal
+
+
+def _without_secrets(resource: dict[str, Any]) -> dict[str, Any]:
+    """The resource as it may be kept: a replay shows `secret: null`."""
+    return {**resource, "secret": None} if "secret" in resource else resource

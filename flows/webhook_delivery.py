@@ -1,0 +1,150 @@
+"""Delivering events: lease what is due, post it, record how that went.
+
+A delivery may happen twice (a worker may be lost between the post and its record), and
+receivers drop duplicates by `webhook-id`; it is never forgotten.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from adapters.merchant_http import MerchantHttp, Posted
+from contract.answers import encode
+from domain import delivery_schedule, events, signatures
+from domain.ids import to_text
+from flows.house import House
+from models.deliveries import EndedAttempt, UnderWay, lease_deliveries, record_attempts
+from runtime.coalescer import Coalescer, lanes
+from runtime.database import DatabaseUnavailable, Row
+from runtime.log import log
+from runtime.masked import Masked
+
+# Longer than an attempt (10 s), so that only a lost worker loses a lease.
+LEASE: Final = timedelta(seconds=30)
+RECORD_AGAIN_SECONDS: Final = 0.5
+JSON: Final = "application/json"
+USER_AGENT: Final = "Paymint-Webhooks/1"
+_NOWHERE: Final = Posted(None, "endpoint_deleted", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One leased delivery; `url` is None when its endpoint takes nothing any more."""
+
+    endpoint_id: UUID
+    merchant_id: UUID
+    attempt: int
+    lease: datetime
+    url: str | None
+    secret: Masked
+    event: Row
+
+
+class WebhookDelivery:
+    """The work of a delivery worker; made inside its event loop."""
+
+    def __init__(self, house: House, http: MerchantHttp | None = None) -> None:
+        self._house = house
+        self._http = http or MerchantHttp(
+            house.clock, allow_loopback=house.settings.allow_loopback_webhooks
+        )
+        self._records: Coalescer[EndedAttempt, bool] = Coalescer(
+            record_attempts, lanes(house.settings.database_url, 0), sort_key=_by_delivery
+        )
+
+    async def close(self) -> None:
+        """Record what has ended, then let go of all connections."""
+        await self._records.close()
+        await self._http.close()
+
+    async def lease(self, free: int, under_way: Sequence[UnderWay]) -> list[Delivery]:
+        """Up to `free` deliveries that are due now, for this worker to make."""
+        now = self._house.clock.now()
+        until = now + LEASE
+        async with self._house.database.transaction() as transaction:
+            rows = await lease_deliveries(transaction, now, until, free, under_way)
+        return [_delivery(row, until) for row in rows]
+
+    async def deliver(self, delivery: Delivery) -> None:
+        """Make one attempt and record it, with the state that follows from it."""
+        attempted_at = self._house.clock.now()
+        posted = _NOWHERE
+        if delivery.url is not None:
+            posted = await self._post(delivery, delivery.url)
+        ended = _ended(delivery, attempted_at, posted)
+        recorded = await self._record(ended)
+        log("webhook_attempt", recorded=recorded, **_logged(delivery, ended))
+
+    async def _post(self, delivery: Delivery, url: str) -> Posted:
+        event_id = to_text("evt", delivery.event["id"])
+        body = encode(events.resource(delivery.event))
+        seconds = self._house.clock.unix_ms() // 1000
+        headers = {
+            "Content-Type": JSON,
+            "User-Agent": USER_AGENT,
+            **signatures.headers(delivery.secret, event_id, seconds, body),
+        }
+        return await self._http.post(url, body, headers)
+
+    async def _record(self, ended: EndedAttempt) -> bool:
+        """False when it could not be recorded; then the attempt is made again later."""
+        while self._house.clock.now() < ended.lease:
+            try:
+                return await self._records.submit(ended)
+            except DatabaseUnavailable:
+                await asyncio.sleep(RECORD_AGAIN_SECONDS)
+        return False
+
+
+def _delivery(row: Row, lease: datetime) -> Delivery:
+    return Delivery(
+        endpoint_id=row["endpoint_id"],
+        merchant_id=row["merchant_id"],
+        attempt=row["attempts"] + 1,
+        lease=lease,
+        url=row["url"],
+        secret=Masked(row["secret"]),
+        event=row,
+    )
+
+
+def _ended(delivery: Delivery, attempted_at: datetime, posted: Posted) -> EndedAttempt:
+    succeeded = posted.error is None and delivery_schedule.is_success(posted.status_code)
+    follows = delivery_schedule.after_attempt(
+        delivery.attempt, succeeded=succeeded, attempted_at=attempted_at
+    )
+    gone = delivery.url is None
+    return EndedAttempt(
+        event_id=delivery.event["id"],
+        endpoint_id=delivery.endpoint_id,
+        merchant_id=delivery.merchant_id,
+        lease=delivery.lease,
+        attempt=delivery.attempt,
+        attempted_at=attempted_at,
+        duration_ms=posted.duration_ms,
+        status_code=posted.status_code,
+        error=posted.error,
+        state="failed" if gone else follows.state,
+        next_attempt_at=attempted_at if gone else follows.attempt_at,
+    )
+
+
+def _logged(delivery: Delivery, ended: EndedAttempt) -> dict[str, Any]:
+    return {
+        "event_id": to_text("evt", ended.event_id),
+        "event_type": delivery.event["type"],
+        "endpoint_id": to_text("whe", ended.endpoint_id),
+        "merchant_id": to_text("mch", ended.merchant_id),
+        "attempt": ended.attempt,
+        "status_code": ended.status_code,
+        "error": ended.error,
+        "duration_ms": ended.duration_ms,
+        "state": ended.state,
+    }
+
+
+def _by_delivery(ended: EndedAttempt) -> tuple[UUID, UUID, UUID]:
+    return ended.merchant_id, ended.endpoint_id, ended.event_id

@@ -1,0 +1,52 @@
+"""The outermost of the ASGI layers: makes the exchange, and is the only one that answers."""
+
+from collections.abc import Callable
+
+from flows.house import House
+from gateway.exchange import (
+    CLIENT_GONE_STATUS,
+    SCOPE_KEY,
+    AsgiApp,
+    Exchange,
+    Proceed,
+    Receive,
+    Scope,
+    Send,
+)
+
+
+class Edge:
+    """Runs the steps of every request around Connexion and sends their answer once."""
+
+    def __init__(self, app: AsgiApp, *, house: House, around: Callable[[Proceed], Proceed]) -> None:
+        self._app = app
+        self._house = house
+        self._proceed = around(self._inside)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(self._house, scope, receive, send)
+        scope[SCOPE_KEY] = exchange
+        await self._proceed(exchange)
+        if exchange.status != CLIENT_GONE_STATUS:
+            await _send(exchange)
+
+    async def _inside(self, exchange: Exchange) -> None:
+        await self._app(exchange.scope, exchange.receive, exchange.send)
+
+
+async def _send(exchange: Exchange) -> None:
+    body = exchange.answer_body
+    length = (b"content-length", str(len(body)).encode("ascii"))
+    await exchange.send(
+        {
+            "type": "http.response.start",
+            "status": exchange.status,
+            "headers": [*exchange.answer_headers, length],
+        }
+    )
+    # HEAD has the head of GET's answer, its length included, and no body.
+    sent = b"" if exchange.scope["method"] == "HEAD" else body
+    await exchange.send({"type": "http.response.body", "body": sent})

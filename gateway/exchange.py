@@ -1,0 +1,94 @@
+"""One request and its answer on their way through the pipeline."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from contract.errors import RawHeader
+from contract.headers import Headers
+from contract.operations import Operation
+from domain.callers import Caller, Once
+from domain.refusals import Refusal
+from flows.house import House
+from handlers.http import Answer, Request
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+Handler = Callable[[Request], Awaitable[Answer]]
+
+# Where Connexion's middlewares, which only hand the ASGI scope on, find the exchange.
+SCOPE_KEY = "paymint.exchange"
+# Written to the audit trail when the client left before it could be answered.
+CLIENT_GONE_STATUS = 499
+
+
+class Exchange:
+    """What the steps know of a request; each slot is written by the step named beside it."""
+
+    __slots__ = (
+        "answer",
+        "answer_body",
+        "answer_headers",
+        "body",
+        "caller",
+        "headers",
+        "house",
+        "idempotency_key",
+        "key_refusal",
+        "once",
+        "operation",
+        "path_parameters",
+        "query",
+        "receive",
+        "request_id",
+        "resource_id",
+        "scope",
+        "scopes_used",
+        "send",
+        "status",
+    )
+
+    def __init__(self, house: House, scope: Scope, receive: Receive, send: Send) -> None:
+        self.house = house
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.headers: Headers = dict(scope["headers"])
+        self.request_id = ""  # request_id
+        self.operation: Operation | None = None  # gateway/routes.py
+        self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        self.caller: Caller | None = None  # authenticate
+        self.key_refusal: Refusal | None = None  # authenticate
+        self.scopes_used: tuple[str, ...] = ()  # authorise
+        self.body: Any = None  # body
+        self.query: dict[str, Any] = {}  # validate
+        self.idempotency_key: str | None = None  # idempotency
+        self.once: Once | None = None  # idempotency
+        self.answer: Answer | None = None  # call
+        self.resource_id: str | None = None  # represent
+        self.status = 0  # represent or envelope
+        self.answer_headers: list[RawHeader] = []  # represent or envelope, then stamp
+        self.answer_body = b""  # represent or envelope
+
+    @property
+    def client_address(self) -> str:
+        """The address at the other end of the connection; no proxy header is believed."""
+        client = self.scope.get("client")
+        return client[0] if client else ""
+
+
+Proceed = Callable[[Exchange], Awaitable[None]]
+
+
+class EdgeStep(Protocol):
+    """A step of every request, bound once."""
+
+    def __call__(self, proceed: Proceed, /) -> Proceed: ...
+
+
+class OperationStep(Protocol):
+    """A step bound once per operation; gives `proceed` back when it has nothing to do there."""
+
+    def __call__(self, operation: Operation, proceed: Proceed, /) -> Proceed: ...

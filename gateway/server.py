@@ -1,0 +1,107 @@
+"""The API process: one worker, one event loop, on loopback behind the platform's proxy."""
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from adapters.settings import Settings
+from flows.house import House, open_house
+from gateway.app import build_app
+from gateway.exchange import AsgiApp, Receive, Scope, Send
+from runtime.log import configure, flush, log, log_exception
+from runtime.metrics import serve_metrics
+
+HOST = "127.0.0.1"
+PROCESS = "paymint-api"
+GRACEFUL_STOP_SECONDS = 10
+KEEP_ALIVE_SECONDS = 75
+EXIT_START_FAILED = 3
+
+
+class Server:
+    """The ASGI application with its life: opens the house at start, closes it at the end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._house: House | None = None
+        self._app: AsgiApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._app is not None:
+            await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            self._house = await open_house(self._settings)
+            self._app = build_app(self._house)
+        except Exception as error:
+            log_exception("start_failed", error, reason=_own_words(error))
+            await send({"type": "lifespan.startup.failed", "message": ""})
+            return
+        log("api_ready", port=self._settings.api_port)
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        log("api_stopping")
+        await self._house.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+class JsonLines(logging.Handler):
+    """Lines of libraries become lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.exc_info and record.exc_info[1] is not None:
+            log_exception("library_error", record.exc_info[1], logger=record.name)
+        else:
+            log("library_message", logger=record.name, level=record.levelname)
+
+
+def main() -> None:
+    """The entry of scripts/paymint-api; returns after SIGTERM or SIGINT, with all closed."""
+    configure(PROCESS)
+    logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
+    settings = Settings.from_environment()
+    serve_metrics(settings.metrics_port)
+    server = uvicorn.Server(_configuration(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # uvicorn raises the signal again once it has stopped; that must not end us by it.
+        signal.signal(number, _already_stopped)
+    server.run()
+    flush()
+    if not server.started:
+        sys.exit(EXIT_START_FAILED)
+
+
+def _configuration(settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        Server(settings),
+        host=HOST,
+        port=settings.api_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        workers=1,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACEFUL_STOP_SECONDS,
+    )
+
+
+def _already_stopped(number: int, frame: FrameType | None) -> None:
+    """The stop that the signal asked for is over."""
+
+
+def _own_words(error: Exception) -> str | None:
+    """The message of our own errors at start; a library's may quote a password."""
+    own = type(error).__module__.split(".")[0] in ("contract", "gateway", "adapters")
+    return str(error) if own else None

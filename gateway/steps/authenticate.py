@@ -1,0 +1,40 @@
+"""Learns who asks from `Authorization: Bearer <secret key>`: 401, or 403 for other keys.
+
+Runs once for each alternative of an operation's security; the key is looked up once.
+"""
+
+from domain.refusals import Forbidden, Refusal, Unauthenticated
+from gateway.exchange import Exchange, Proceed
+
+SCHEME = b"bearer "
+PUBLISHABLE_PREFIX = "pk_"
+KEY_CHARACTERS_MAX = 255
+
+
+def bind(proceed: Proceed) -> Proceed:
+    async def authenticated(exchange: Exchange) -> None:
+        if exchange.key_refusal is not None:
+            raise exchange.key_refusal
+        if exchange.caller is None:
+            try:
+                text = _key(exchange.headers.get(b"authorization"))
+                exchange.caller = await exchange.house.keys.authenticate(text)
+            except Refusal as refusal:
+                exchange.key_refusal = refusal
+                raise
+        await proceed(exchange)
+
+    return authenticated
+
+
+def _key(header: bytes | None) -> str:
+    if header is None or header[: len(SCHEME)].lower() != SCHEME:
+        raise Unauthenticated("api_key_missing")
+    text = header[len(SCHEME) :].strip().decode("latin-1")
+    if text.startswith(PUBLISHABLE_PREFIX):
+        raise Forbidden("key_kind_forbidden")
+    if not text:
+        raise Unauthenticated("api_key_missing")
+    if not text.isascii() or len(text) > KEY_CHARACTERS_MAX:
+        raise Unauthenticated("api_key_invalid")
+    return text

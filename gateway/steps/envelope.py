@@ -1,0 +1,39 @@
+"""Turns whatever was raised below into the error that the document promises."""
+
+from contract.answers import UndeclaredAnswer
+from contract.bodies import ClientGone
+from contract.errors import InternalError, refuse
+from domain.refusals import Refusal, Unavailable
+from gateway.exchange import CLIENT_GONE_STATUS, Exchange, Proceed
+from runtime.database import DatabaseUnavailable
+from runtime.log import log_exception
+
+
+def bind(proceed: Proceed) -> Proceed:
+    async def enveloped(exchange: Exchange) -> None:
+        try:
+            await proceed(exchange)
+        except ClientGone:
+            exchange.status = CLIENT_GONE_STATUS
+        except Refusal as refusal:
+            _answer(exchange, refusal)
+        except DatabaseUnavailable as error:
+            log_exception("database_unavailable", error, request_id=exchange.request_id)
+            _answer(exchange, Unavailable())
+        except Exception as error:
+            log_exception("unforeseen_error", error, request_id=exchange.request_id)
+            _answer(exchange, InternalError())
+
+    return enveloped
+
+
+def _answer(exchange: Exchange, refusal: Refusal) -> None:
+    try:
+        if exchange.operation is not None:
+            exchange.operation.answers.check_refusal(refusal)
+    except UndeclaredAnswer:
+        refusal = InternalError()
+    status, headers, body = refuse(refusal, exchange.request_id)
+    exchange.status = status
+    exchange.answer_headers = headers
+    exchange.answer_body = body

@@ -1,0 +1,57 @@
+"""Reads the `Idempotency-Key` and binds it to this very request.
+
+The digest covers method, path and the canonical JSON of the body, so the same key with
+another request is known for what it is.  Whether the key was used is the database's word
+(flows/replies.py); Valkey's hint travels along.
+"""
+
+import hashlib
+import re
+from uuid import UUID
+
+import orjson
+
+from contract.operations import Operation
+from domain.callers import Once
+from domain.refusals import Malformed
+from gateway.exchange import Exchange, Proceed
+
+HEADER = "Idempotency-Key"
+# Any UUID of RFC 9562, whatever its version and case.
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def bind(operation: Operation, proceed: Proceed) -> Proceed:
+    if operation.idempotency == "none":
+        return proceed
+    required = operation.idempotency == "required"
+
+    async def at_most_once(exchange: Exchange) -> None:
+        text = exchange.headers.get(b"idempotency-key")
+        if text is not None:
+            await _claim(exchange, text)
+        elif required:
+            raise Malformed("idempotency_key_missing", HEADER)
+        await proceed(exchange)
+
+    return at_most_once
+
+
+async def _claim(exchange: Exchange, text: bytes) -> None:
+    if not _UUID.fullmatch(text):
+        raise Malformed("idempotency_key_invalid", HEADER)
+    if exchange.caller is None:
+        raise LookupError("an idempotency key belongs to a caller")
+    exchange.idempotency_key = text.decode("ascii").lower()
+    key = UUID(int=int(text.replace(b"-", b""), 16))
+    once = Once(key, _digest(exchange))
+    if await exchange.house.duplicates.seen(exchange.caller, once):
+        once = Once(key, once.digest, seen_before=True)
+    exchange.once = once
+
+
+def _digest(exchange: Exchange) -> bytes:
+    body, scope = exchange.body, exchange.scope
+    canonical = b"" if body is None else orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    head = f"{scope['method']}\0{scope['path']}\0".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(head + canonical).digest()

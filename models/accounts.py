@@ -1,0 +1,52 @@
+"""Merchants and their keys: opening an account, reading a key."""
+
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, WEBHOOK_ENDPOINTS
+from runtime.database import Row, Transaction, compile_sql
+
+
+def _insert(table: sa.Table, *left_out: str) -> Any:
+    return compile_sql(
+        insert(table).values(
+            {
+                column.name: sa.bindparam(column.name, type_=column.type)
+                for column in table.c
+                if column.name not in left_out
+            }
+        )
+    )
+
+
+INSERT_MERCHANT = _insert(MERCHANTS)
+INSERT_KEY = _insert(API_KEYS, "expires_at", "revoked_at")
+INSERT_ENDPOINT = _insert(
+    WEBHOOK_ENDPOINTS, "url", "enabled_events", "api_version", "description", "deleted_at"
+)
+INSERT_PLATFORM_KEY = _insert(PLATFORM_KEYS)
+
+_READ_KEY = compile_sql(
+    sa.select(API_KEYS, MERCHANTS.c.status.label("merchant_status"))
+    .join(MERCHANTS, MERCHANTS.c.id == API_KEYS.c.merchant_id)
+    .where(API_KEYS.c.id == sa.bindparam("id", type_=API_KEYS.c.id.type))
+    .where(API_KEYS.c.merchant_id == sa.bindparam("merchant_id", type_=API_KEYS.c.id.type))
+)
+_READ_PLATFORM_KEY = compile_sql(
+    sa.select(PLATFORM_KEYS).where(
+        PLATFORM_KEYS.c.id == sa.bindparam("id", type_=PLATFORM_KEYS.c.id.type)
+    )
+)
+
+
+async def read_key(transaction: Transaction, merchant_id: UUID, key_id: UUID) -> Row | None:
+    """A merchant's key with the merchant's status."""
+    return await transaction.maybe(_READ_KEY, id=key_id, merchant_id=merchant_id)
+
+
+async def read_platform_key(transaction: Transaction, key_id: UUID) -> Row | None:
+    """An operator's key."""
+    return await transaction.maybe(_READ_PLATFORM_KEY, id=key_id)

@@ -1,0 +1,68 @@
+"""The audit trail: one row per request, written in batches."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from prometheus_client import Counter
+from sqlalchemy.dialects.postgresql import JSON, insert
+
+from models.tables import AUDIT_ENTRIES
+from runtime.coalescer import Coalescer, Lane
+from runtime.database import compile_sql
+from runtime.ids import uuid7
+from runtime.wording import ID, MOMENT, batch, rows_of
+
+# Entries of callers that no merchant is known of belong to this one.
+NOBODY = UUID(int=0)
+
+_LOST = Counter("paymint_audit_entries_lost", "Audit entries that could not be stored")
+
+
+class AuditEntry(NamedTuple):
+    """One entry; `entry` has the fields of blueprint section 9, "Audit Logging Schema"."""
+
+    id: UUID
+    merchant_id: UUID
+    entry: dict[str, Any]
+    created_at: str
+
+
+def _write_statement() -> sa.Select[Any]:
+    asked = rows_of(id=ID, merchant_id=ID, entry=JSON(), created_at=MOMENT)
+    columns = ["id", "merchant_id", "entry", "created_at"]
+    written = insert(AUDIT_ENTRIES).from_select(columns, sa.select(asked)).on_conflict_do_nothing()
+    return sa.select(asked.c.id).limit(sa.literal_column("1")).add_cte(written.cte("written"))
+
+
+_WRITE = compile_sql(_write_statement()).text.encode()
+
+
+async def _write(lane: Lane, entries: Sequence[AuditEntry]) -> list[None]:
+    await lane.rows(_WRITE, {"rows": batch(entries)})
+    return [None] * len(entries)
+
+
+class AuditTrail:
+    """Takes entries and stores them behind the answer, many per statement."""
+
+    def __init__(self, dsn: str) -> None:
+        self._writes: Coalescer[AuditEntry, None] = Coalescer(
+            _write, [Lane(dsn, 0)], sort_key=lambda entry: entry.id
+        )
+
+    def record(self, merchant_id: UUID | None, entry: dict[str, Any]) -> None:
+        """Queue one entry; `timestamp` inside it is its moment."""
+        row = AuditEntry(uuid7(), merchant_id or NOBODY, entry, entry["timestamp"])
+        self._writes.submit(row).add_done_callback(_count_loss)
+
+    async def close(self) -> None:
+        """Store what is queued."""
+        await self._writes.close()
+
+
+def _count_loss(future: "asyncio.Future[None]") -> None:
+    if not future.cancelled() and future.exception() is not None:
+        _LOST.inc()

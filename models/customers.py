@@ -1,0 +1,139 @@
+"""Customers and their saved payment methods."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from models.tables import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
+from runtime.database import Row, Statement, Transaction, compile_sql
+
+_ID: Any = CUSTOMERS.c.id.type
+
+
+def _insert(table: sa.Table, *left_out: str) -> Any:
+    return insert(table).values(
+        {
+            column.name: sa.bindparam(column.name, type_=column.type)
+            for column in table.c
+            if column.name not in left_out
+        }
+    )
+
+
+def _mine(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        table.c.id == sa.bindparam("of_id", type_=_ID),
+        table.c.merchant_id == sa.bindparam("of_merchant", type_=_ID),
+        table.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean),
+    )
+
+
+_OF_CUSTOMER = PAYMENT_METHODS.c.customer_id == sa.bindparam("of_customer", type_=_ID)
+_ATTACHED = PAYMENT_METHODS.c.detached_at.is_(None)
+
+INSERT_CUSTOMER = compile_sql(_insert(CUSTOMERS))
+_READ_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)))
+# Locked, so that two requests attaching one card to one customer take turns.
+_LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)).with_for_update())
+INSERT_METHOD = compile_sql(_insert(PAYMENT_METHODS, "detached_at"))
+_READ_METHOD = compile_sql(
+    sa.select(PAYMENT_METHODS).where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
+)
+_SAME_CARD = compile_sql(
+    sa.select(PAYMENT_METHODS)
+    .where(PAYMENT_METHODS.c.merchant_id == sa.bindparam("of_merchant", type_=_ID))
+    .where(PAYMENT_METHODS.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean))
+    .where(_OF_CUSTOMER, _ATTACHED)
+    .where(PAYMENT_METHODS.c.fingerprint == sa.bindparam("fingerprint", type_=sa.Text))
+)
+_REPLACE_METHOD = compile_sql(
+    sa.update(PAYMENT_METHODS)
+    .values(
+        exp_month=sa.bindparam("exp_month", type_=sa.SmallInteger),
+        exp_year=sa.bindparam("exp_year", type_=sa.SmallInteger),
+    )
+    .where(*_mine(PAYMENT_METHODS))
+    .returning(PAYMENT_METHODS)
+)
+_DETACH = compile_sql(
+    sa.update(PAYMENT_METHODS)
+    .values(detached_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type))
+    .where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
+)
+_CLAIM_TOKEN = compile_sql(
+    insert(TOKEN_CLAIMS)
+    .values(
+        token_id=sa.bindparam("token_id", type_=_ID),
+        merchant_id=sa.bindparam("of_merchant", type_=_ID),
+        livemode=sa.bindparam("of_mode", type_=sa.Boolean),
+        claimed_by=sa.bindparam("claimed_by", type_=_ID),
+    )
+    .on_conflict_do_nothing()
+)
+
+
+class Whose:
+    """The merchant and mode that every statement here is bound to."""
+
+    def __init__(self, merchant_id: UUID, livemode: bool) -> None:
+        self.columns = {"of_merchant": merchant_id, "of_mode": livemode}
+
+
+async def read_customer(
+    transaction: Transaction, whose: Whose, customer_id: UUID, *, lock: bool = False
+) -> Row | None:
+    """A customer of this merchant in this mode."""
+    statement: Statement = _LOCK_CUSTOMER if lock else _READ_CUSTOMER
+    return await transaction.maybe(statement, of_id=customer_id, **whose.columns)
+
+
+async def read_method(
+    transaction: Transaction, whose: Whose, customer_id: UUID, method_id: UUID
+) -> Row | None:
+    """A payment method that is attached to this customer."""
+    return await transaction.maybe(
+        _READ_METHOD, of_id=method_id, of_customer=customer_id, **whose.columns
+    )
+
+
+async def same_card(
+    transaction: Transaction, whose: Whose, customer_id: UUID, fingerprint: str
+) -> Row | None:
+    """The method of this customer with this fingerprint."""
+    return await transaction.maybe(
+        _SAME_CARD, of_customer=customer_id, fingerprint=fingerprint, **whose.columns
+    )
+
+
+async def renew_expiry(
+    transaction: Transaction, whose: Whose, method: Row, month: int | None, year: int | None
+) -> Row:
+    """The same card came with a new expiry."""
+    return await transaction.one(
+        _REPLACE_METHOD, of_id=method["id"], exp_month=month, exp_year=year, **whose.columns
+    )
+
+
+async def detach_method(transaction: Transaction, whose: Whose, method: Row, at: datetime) -> bool:
+    """Detach; False when it was detached already."""
+    touched = await transaction.run(
+        _DETACH,
+        of_id=method["id"],
+        of_customer=method["customer_id"],
+        at=at,
+        **whose.columns,
+    )
+    return touched == 1
+
+
+async def claim_token(
+    transaction: Transaction, whose: Whose, token_id: UUID, claimed_by: UUID
+) -> bool:
+    """Take a single-use token; False when it was taken before."""
+    touched = await transaction.run(
+        _CLAIM_TOKEN, token_id=token_id, claimed_by=claimed_by, **whose.columns
+    )
+    return touched == 1

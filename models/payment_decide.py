@@ -1,0 +1,152 @@
+"""The second commit of a payment: the network's answer, its event, its reply, its counts.
+
+One statement for all the requests that wait (runtime/coalescer.py), safe to run twice
+with the same rows: the payment's attempt and its pending status fence every change.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSON
+
+from models.counting import counted
+from models.outbox import queued_deliveries, written_events
+from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
+from runtime.coalescer import Lane
+from runtime.database import compile_sql
+from runtime.wording import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, word
+
+_BIG: sa.types.TypeEngine[Any] = sa.BigInteger()
+_JSON: sa.types.TypeEngine[Any] = JSON()
+
+
+class DecidedPayment(NamedTuple):
+    """The answer to a pending payment, with its event and the reply its key will give."""
+
+    id: UUID
+    merchant_id: UUID
+    livemode: bool
+    attempt_id: UUID
+    status: str
+    amount_authorized: int
+    amount_captured: int
+    captured_at: str | None
+    network: str | None
+    failure_code: str | None
+    decline_code: str | None
+    pending_reason: str | None
+    resume_at: str | None
+    key: UUID
+    reply_status: int
+    reply: Any
+    event_id: UUID
+    event_type: str
+    object: Any
+    occurred_at: str
+
+
+def _count(delta: str) -> sa.Label[Any]:
+    return sa.literal_column(delta).label("delta")
+
+
+def _decide_statement() -> sa.Select[Any]:
+    asked = rows_of(
+        id=ID,
+        merchant_id=ID,
+        livemode=FLAG,
+        attempt_id=ID,
+        status=TEXT,
+        amount_authorized=_BIG,
+        amount_captured=_BIG,
+        captured_at=MOMENT,
+        network=TEXT,
+        failure_code=TEXT,
+        decline_code=TEXT,
+        pending_reason=TEXT,
+        resume_at=MOMENT,
+        key=ID,
+        reply_status=NUMBER,
+        reply=_JSON,
+        event_id=ID,
+        event_type=TEXT,
+        object=_JSON,
+        occurred_at=MOMENT,
+    )
+    changed = _changed_payments(asked)
+    key = IDEMPOTENCY_KEYS.c
+    replied = (
+        sa.update(IDEMPOTENCY_KEYS)
+        .values(status=changed.c.reply_status, reply=changed.c.reply)
+        .where(key.key == changed.c.key, key.merchant_id == changed.c.merchant_id)
+        .where(key.livemode == changed.c.livemode, key.status.is_(None))
+        .cte("replied")
+    )
+    scope = (changed.c.merchant_id, changed.c.livemode)
+    changes = [
+        sa.select(*scope, word("pending").label("status"), _count("-1")),
+        sa.select(*scope, changed.c.status, _count("1")),
+    ]
+    return sa.select(changed.c.object_id).add_cte(
+        written_events(changed),
+        queued_deliveries(changed),
+        replied,
+        counted("payments", changes),
+    )
+
+
+def _changed_payments(asked: sa.CTE) -> sa.CTE:
+    payment = PAYMENTS.c
+    settled = (
+        "status",
+        "amount_authorized",
+        "amount_captured",
+        "captured_at",
+        "network",
+        "failure_code",
+        "decline_code",
+        "pending_reason",
+        "resume_at",
+    )
+    return (
+        sa.update(PAYMENTS)
+        .values({name: asked.c[name] for name in settled})
+        .values(event_sequence=payment.event_sequence + sa.literal_column("1"))
+        .where(payment.id == asked.c.id, payment.merchant_id == asked.c.merchant_id)
+        .where(payment.attempt_id == asked.c.attempt_id, payment.status == word("pending"))
+        # A payment that is queued already is not announced as queued again.
+        .where(
+            sa.or_(
+                asked.c.status != word("pending"),
+                payment.pending_reason.is_distinct_from(asked.c.pending_reason),
+            )
+        )
+        .returning(
+            payment.id.label("object_id"),
+            payment.merchant_id,
+            payment.livemode,
+            payment.event_sequence.label("sequence"),
+            payment.status,
+            asked.c.event_id,
+            asked.c.event_type,
+            asked.c.object,
+            asked.c.occurred_at,
+            asked.c.key,
+            asked.c.reply_status,
+            # A success is kept as the payment itself, which the event carries already.
+            sa.func.coalesce(asked.c.reply, asked.c.object).label("reply"),
+        )
+        .cte("changed")
+    )
+
+
+DECIDE = compile_sql(_decide_statement())
+_DECIDE_TEXT = DECIDE.text.encode()
+
+
+async def decide_payments(lane: Lane, payments: Sequence[DecidedPayment]) -> list[bool]:
+    """Write the answers; False for a payment that was no longer pending under its attempt."""
+    rows = await lane.rows(_DECIDE_TEXT, {"rows": batch(payments), "slot": lane.slot})
+    changed = {row["object_id"] for row in rows}
+    return [payment.id in changed for payment in payments]

@@ -1,0 +1,96 @@
+"""Refunds on their way: leasing those that are due, writing how they ended."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from models.tables import REFUNDS
+from runtime.database import Row, Transaction, compile_sql
+from runtime.wording import ID, MOMENT, TEXT, word
+
+_THIS_ONE = (
+    REFUNDS.c.id == sa.bindparam("of_id", type_=ID),
+    REFUNDS.c.merchant_id == sa.bindparam("of_merchant", type_=ID),
+    REFUNDS.c.status == word("pending"),
+)
+_NOW = sa.bindparam("now", type_=MOMENT)
+_UNTIL = sa.bindparam("until", type_=MOMENT)
+
+
+def _lease_statement() -> sa.sql.ClauseElement:
+    chosen = (
+        sa.select(REFUNDS.c.id, REFUNDS.c.merchant_id)
+        .where(REFUNDS.c.settle_at <= _NOW)
+        .order_by(REFUNDS.c.settle_at)
+        .limit(sa.bindparam("free", type_=sa.Integer))
+        .cte("chosen")
+    )
+    return (
+        sa.update(REFUNDS)
+        .values(settle_at=_UNTIL)
+        .where(REFUNDS.c.id == chosen.c.id, REFUNDS.c.merchant_id == chosen.c.merchant_id)
+        # Asked again under the row's lock: another worker may have been faster.
+        .where(REFUNDS.c.settle_at <= _NOW)
+        .returning(*REFUNDS.c)
+    )
+
+
+_LEASE = compile_sql(_lease_statement())
+_POSTPONE = compile_sql(
+    sa.update(REFUNDS)
+    .values(settle_at=_UNTIL)
+    .where(*_THIS_ONE, REFUNDS.c.settle_at == sa.bindparam("lease", type_=MOMENT))
+)
+_SETTLE = compile_sql(
+    sa.update(REFUNDS)
+    .values(
+        status=sa.bindparam("status", type_=TEXT),
+        failure_code=sa.bindparam("failure_code", type_=TEXT),
+        event_sequence=REFUNDS.c.event_sequence + sa.literal_column("1"),
+        settle_at=sa.null(),
+    )
+    .where(*_THIS_ONE)
+    .returning(*REFUNDS.c)
+)
+_PENDING = compile_sql(
+    sa.select(sa.func.count().label("count"))
+    .where(REFUNDS.c.merchant_id == sa.bindparam("of_merchant", type_=ID))
+    .where(REFUNDS.c.payment_id == sa.bindparam("of_payment", type_=ID))
+    .where(REFUNDS.c.status == word("pending"))
+)
+
+
+def _of(refund: Row) -> dict[str, Any]:
+    return {"of_id": refund["id"], "of_merchant": refund["merchant_id"]}
+
+
+async def lease_refunds(
+    transaction: Transaction, now: datetime, until: datetime, free: int
+) -> list[Row]:
+    """Take up to `free` refunds whose `settle_at` has passed; it becomes `until`."""
+    return await transaction.all(_LEASE, now=now, until=until, free=free)
+
+
+async def postpone_refund(transaction: Transaction, refund: Row, until: datetime) -> None:
+    """Give a leased refund back, to be asked about again at `until`."""
+    await transaction.run(_POSTPONE, lease=refund["settle_at"], until=until, **_of(refund))
+
+
+async def settle_refund(
+    transaction: Transaction, refund: Row, status: str, failure_code: str | None
+) -> Row | None:
+    """Write how a pending refund ended; None when that was written before.
+
+    The payment's row must be locked by this transaction.
+    """
+    return await transaction.maybe(_SETTLE, status=status, failure_code=failure_code, **_of(refund))
+
+
+async def count_pending(transaction: Transaction, payment: Row) -> int:
+    """How many refunds of a payment are still on their way."""
+    row = await transaction.one(
+        _PENDING, of_merchant=payment["merchant_id"], of_payment=payment["id"]
+    )
+    count: int = row["count"]
+    return count

@@ -1,0 +1,146 @@
+"""Webhook endpoints of one merchant in one mode.
+
+The merchant's own `webhook_url` is a row that is there from birth; it is an endpoint that
+can be seen while it has a URL.  That row is also the lock under which endpoints are
+counted and added.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from models.paging import Page, PageQuery
+from models.tables import WEBHOOK_ENDPOINTS as ENDPOINTS
+from runtime.database import Row, Transaction, compile_sql
+from runtime.wording import word
+
+_SCOPE = (
+    ENDPOINTS.c.merchant_id == sa.bindparam("of_merchant", type_=ENDPOINTS.c.merchant_id.type),
+    ENDPOINTS.c.livemode == sa.bindparam("of_mode", type_=ENDPOINTS.c.livemode.type),
+)
+_VISIBLE = (*_SCOPE, ENDPOINTS.c.deleted_at.is_(None), ENDPOINTS.c.url.is_not(None))
+_THIS_ONE = (ENDPOINTS.c.id == sa.bindparam("of_id", type_=ENDPOINTS.c.id.type), *_VISIBLE)
+_MERCHANT_URL = (*_SCOPE, ENDPOINTS.c.is_merchant_url)
+
+
+def _given(*names: str) -> dict[str, sa.BindParameter[Any]]:
+    return {name: sa.bindparam(name, type_=ENDPOINTS.c[name].type) for name in names}
+
+
+_LOCK = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update())
+_MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
+_COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
+_ALL = compile_sql(
+    sa.select(ENDPOINTS).where(*_VISIBLE).order_by(ENDPOINTS.c.created_at, ENDPOINTS.c.id)
+)
+_READ = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE))
+_INSERT = compile_sql(
+    insert(ENDPOINTS)
+    .values(
+        _given(
+            "id",
+            "merchant_id",
+            "livemode",
+            "url",
+            "enabled_events",
+            "api_version",
+            "description",
+            "secret",
+            "created_at",
+        )
+        | {"status": word("enabled")}
+    )
+    .returning(*ENDPOINTS.c)
+)
+# The row of the merchant's URL outlives its URL: it is the lock, and keeps its secret.
+_DELETE = compile_sql(
+    sa.update(ENDPOINTS)
+    .values(
+        deleted_at=sa.case(
+            (ENDPOINTS.c.is_merchant_url, sa.null()), else_=_given("deleted_at")["deleted_at"]
+        ),
+        url=sa.case((ENDPOINTS.c.is_merchant_url, sa.null()), else_=ENDPOINTS.c.url),
+    )
+    .where(*_THIS_ONE)
+    .returning(ENDPOINTS.c.id)
+)
+_SET_MERCHANT_URL = compile_sql(
+    sa.update(ENDPOINTS).values(**_given("url"), status=word("enabled")).where(*_MERCHANT_URL)
+)
+
+
+def _scope(merchant_id: UUID, livemode: bool) -> dict[str, Any]:
+    return {"of_merchant": merchant_id, "of_mode": livemode}
+
+
+async def lock_endpoints(transaction: Transaction, merchant_id: UUID, livemode: bool) -> Row:
+    """Wait for everybody else who adds endpoints here; answers the merchant URL's `url`."""
+    return await transaction.one(_LOCK, **_scope(merchant_id, livemode))
+
+
+async def merchant_url(transaction: Transaction, merchant_id: UUID, livemode: bool) -> str | None:
+    """The merchant's `webhook_url` in this mode; also None where the mode has none yet."""
+    row = await transaction.maybe(_MERCHANT_URL_OF, **_scope(merchant_id, livemode))
+    return None if row is None else row["url"]
+
+
+async def set_merchant_url(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, url: str | None
+) -> None:
+    """Give the merchant's own endpoint a URL, or none."""
+    await transaction.run(_SET_MERCHANT_URL, url=url, **_scope(merchant_id, livemode))
+
+
+async def count_endpoints(transaction: Transaction, merchant_id: UUID, livemode: bool) -> int:
+    """How many endpoints there are."""
+    row = await transaction.one(_COUNT, **_scope(merchant_id, livemode))
+    count: int = row["count"]
+    return count
+
+
+async def insert_endpoint(transaction: Transaction, **columns: Any) -> Row:
+    """Add an enabled endpoint; the keywords are its columns."""
+    return await transaction.one(_INSERT, **columns)
+
+
+async def read_endpoint(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID
+) -> Row | None:
+    """One endpoint, if it is there."""
+    return await transaction.maybe(_READ, of_id=endpoint_id, **_scope(merchant_id, livemode))
+
+
+async def delete_endpoint(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID, now: Any
+) -> bool:
+    """Delete one endpoint; False when it is not there."""
+    scope = _scope(merchant_id, livemode)
+    row = await transaction.maybe(_DELETE, of_id=endpoint_id, deleted_at=now, **scope)
+    return row is not None
+
+
+async def read_endpoints(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, query: PageQuery
+) -> tuple[Page, int]:
+    """One page, newest first, and how many endpoints there are in all.
+
+    There are at most 16, so they are all read and the page is cut here.
+    """
+    oldest_first = await transaction.all(_ALL, **_scope(merchant_id, livemode))
+    return _cut(oldest_first[::-1], query), len(oldest_first)
+
+
+def _cut(rows: Sequence[Row], query: PageQuery) -> Page:
+    start, limit = query.start, query.limit
+    if start is None:
+        return Page(rows[:limit], len(rows) > limit)
+    here = (start.value, start.id)
+    keys = [(row["created_at"], row["id"]) for row in rows]
+    if query.backwards:
+        chosen = [row for row, key in zip(rows, keys, strict=True) if key > here]
+        return Page(chosen[-limit:], len(chosen) > limit)
+    chosen = [row for row, key in zip(rows, keys, strict=True) if key < here]
+    return Page(chosen[:limit], len(chosen) > limit)

@@ -1,0 +1,169 @@
+"""Many waiting rows, one statement.
+
+Rows handed in while a statement is running wait together and go out as the next one:
+natural batching, no timer.  Measured (docs/performance.md): this is what makes a durable
+payment cheaper than one transaction per request.
+
+Two promises are asked of the statement: it is safe to run twice with the same rows (a
+connection may break after the commit and before the answer), and a row that it refuses
+harms only itself when it runs alone (rows of a failed batch are retried singly).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+import psycopg
+
+from runtime.database import DatabaseUnavailable, Row, connection_options
+
+ROWS_PER_STATEMENT = 256
+LANES_PER_COALESCER = 2
+RECONNECT_PAUSE_SECONDS = 0.05
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Lane:
+    """One connection of its own, autocommit: a statement is a transaction."""
+
+    def __init__(self, dsn: str, slot: int) -> None:
+        self._dsn = dsn
+        self.slot = slot
+        self._connection: psycopg.AsyncConnection[Row] | None = None
+
+    async def connection(self) -> psycopg.AsyncConnection[Row]:
+        """The open connection, made anew when it was lost."""
+        if self._connection is None or self._connection.closed:
+            # Unprepared: works through any pooler, and a batch gets a plan for its size.
+            self._connection = await psycopg.AsyncConnection.connect(
+                self._dsn, **connection_options(prepare_threshold=None)
+            )
+        return self._connection
+
+    async def rows(self, text: bytes, parameters: dict[str, Any]) -> list[Row]:
+        """Run one statement and answer its rows."""
+        connection = await self.connection()
+        cursor = await connection.execute(text, parameters)
+        return await cursor.fetchall()
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+Run = Callable[[Lane, Sequence[Item]], Awaitable[Sequence[Result]]]
+
+
+class Coalescer(Generic[Item, Result]):
+    """Gathers items of concurrent callers into statements.
+
+    `run(lane, items)` answers one result per item, in their order.  `sort_key` gives the
+    order in which a batch touches rows (the same everywhere, or batches deadlock).
+    `group_key` keeps items of different groups out of one statement: one server takes
+    all that waits (the default), a sharded one wants one merchant per statement.
+    """
+
+    def __init__(
+        self,
+        run: Run[Item, Result],
+        lanes: Sequence[Lane],
+        *,
+        sort_key: Callable[[Item], Any],
+        group_key: Callable[[Item], Hashable] | None = None,
+    ) -> None:
+        self._run = run
+        self._idle = list(lanes)
+        self._lanes = tuple(lanes)
+        self._sort_key = sort_key
+        self._group_key = group_key
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._scheduled = False
+        self._running: set[asyncio.Task[None]] = set()
+
+    def submit(self, item: Item) -> "asyncio.Future[Result]":
+        """Queue one item; the future ends with its result once its batch is committed."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((item, future))
+        if self._idle and not self._scheduled:
+            self._scheduled = True
+            loop.call_soon(self._dispatch)
+        return future
+
+    async def close(self) -> None:
+        """Finish what waits, then close the lanes."""
+        while self._waiting or self._running:
+            self._dispatch()
+            await asyncio.wait(self._running)
+        for lane in self._lanes:
+            await lane.close()
+
+    def _dispatch(self) -> None:
+        self._scheduled = False
+        while self._idle and self._waiting:
+            batch = self._take()
+            task = asyncio.create_task(self._flush(self._idle.pop(), batch))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    def _take(self) -> list[tuple[Item, "asyncio.Future[Result]"]]:
+        waiting = self._waiting
+        if self._group_key is None:
+            batch, self._waiting = waiting[:ROWS_PER_STATEMENT], waiting[ROWS_PER_STATEMENT:]
+        else:
+            group = self._group_key(waiting[0][0])
+            batch = []
+            rest: list[tuple[Item, asyncio.Future[Result]]] = []
+            for entry in waiting:
+                fits = len(batch) < ROWS_PER_STATEMENT and self._group_key(entry[0]) == group
+                (batch if fits else rest).append(entry)
+            self._waiting = rest
+        batch.sort(key=lambda entry: self._sort_key(entry[0]))
+        return batch
+
+    async def _flush(self, lane: Lane, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        try:
+            await self._attempt(lane, batch)
+        finally:
+            self._idle.append(lane)
+            self._dispatch()
+
+    async def _attempt(
+        self, lane: Lane, batch: list[tuple[Item, "asyncio.Future[Result]"]]
+    ) -> None:
+        try:
+            results = await self._run_again_if_cut_off(lane, [item for item, _ in batch])
+        except Exception as error:
+            if len(batch) == 1 or isinstance(error, DatabaseUnavailable):
+                for _, future in batch:
+                    if not future.done():
+                        future.set_exception(error)
+                return
+            for entry in batch:
+                await self._attempt(lane, [entry])
+            return
+        for (_, future), result in zip(batch, results, strict=True):
+            # A caller that went away has cancelled its future; its row is stored anyway.
+            if not future.done():
+                future.set_result(result)
+
+    async def _run_again_if_cut_off(self, lane: Lane, items: list[Item]) -> Sequence[Result]:
+        try:
+            return await self._run(lane, items)
+        except (psycopg.OperationalError, OSError):
+            await lane.close()
+            await asyncio.sleep(RECONNECT_PAUSE_SECONDS)
+        try:
+            return await self._run(lane, items)
+        except (psycopg.OperationalError, OSError) as error:
+            await lane.close()
+            raise DatabaseUnavailable from error
+
+
+def lanes(dsn: str, first_slot: int, count: int = LANES_PER_COALESCER) -> list[Lane]:
+    """`count` lanes to one database with consecutive counter slots."""
+    return [Lane(dsn, first_slot + number) for number in range(count)]

@@ -1,0 +1,140 @@
+"""The real application over a house that is made of plain values."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+import httpx
+
+from contract.document import Node, load_document
+from contract.operations import Operation
+from domain.callers import Caller, Once
+from domain.refusals import Unauthenticated
+from flows.house import House
+from gateway.app import build_app
+from gateway.exchange import AsgiApp, Handler
+from handlers.http import Answer, Request
+from runtime.clock import SystemClock
+
+MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
+ALL_SCOPES = frozenset({"merchant:admin"})
+KEY = "sk_test_all"
+IDEMPOTENCY_KEY = "550e8400-e29b-41d4-a716-446655440000"
+DOCUMENT: Node = load_document()
+
+
+def caller(**changes: Any) -> Caller:
+    """A caller in test mode whose key may do everything."""
+    values: dict[str, Any] = {
+        "merchant_id": MERCHANT,
+        "livemode": False,
+        "key_id": UUID(int=1),
+        "key_display": "sk_test_...all1",
+        "scopes": ALL_SCOPES,
+        "merchant_status": "active",
+    }
+    return Caller(**{**values, **changes})
+
+
+@dataclass
+class Keys:
+    """Knows the callers by their keys."""
+
+    callers: dict[str, Caller] = field(default_factory=lambda: {KEY: caller()})
+    asked: int = 0
+
+    async def authenticate(self, text: str) -> Caller:
+        self.asked += 1
+        if text not in self.callers:
+            raise Unauthenticated("api_key_invalid")
+        return self.callers[text]
+
+
+@dataclass
+class Duplicates:
+    """Answers what it is told to."""
+
+    answer: bool = False
+
+    async def seen(self, caller: Caller, once: Once) -> bool:
+        return self.answer
+
+
+@dataclass
+class Audit:
+    """Keeps the entries."""
+
+    entries: list[tuple[UUID | None, dict[str, Any]]] = field(default_factory=list)
+
+    def record(self, merchant_id: UUID | None, entry: dict[str, Any]) -> None:
+        self.entries.append((merchant_id, entry))
+
+
+@dataclass
+class PlainHouse:
+    """As much of a house as the gateway itself asks for."""
+
+    keys: Keys = field(default_factory=Keys)
+    duplicates: Duplicates = field(default_factory=Duplicates)
+    audit: Audit = field(default_factory=Audit)
+    clock: SystemClock = field(default_factory=SystemClock)
+
+
+def example(operation_id: str) -> tuple[int, dict[str, Any]]:
+    """The first success of an operation and the document's example of its body."""
+    for item in DOCUMENT["paths"].values():
+        for node in item.values():
+            if isinstance(node, dict) and node.get("operationId") == operation_id:
+                return _example(node)
+    raise LookupError(operation_id)
+
+
+def _example(node: Node) -> tuple[int, dict[str, Any]]:
+    status = next(iter(node["responses"]))
+    given = next(
+        iter(node["responses"][status]["content"]["application/json"]["examples"].values())
+    )
+    if "$ref" in given:
+        given = DOCUMENT["components"]["examples"][given["$ref"].rsplit("/", 1)[1]]
+    return int(status), given["value"]
+
+
+class Door:
+    """A client of the application, and what its handlers were asked."""
+
+    def __init__(self) -> None:
+        self.house = PlainHouse()
+        self.requests: list[Request] = []
+        self.answers: dict[str, Callable[[Request], Awaitable[Answer]]] = {}
+        self.app: AsgiApp = build_app(cast(House, self.house), self._handler)
+
+    def ask(self, method: str, path: str, key: str | None = KEY, **options: Any) -> httpx.Response:
+        """One request; raises whatever the application would raise into the server."""
+        headers = httpx.Headers(options.pop("headers", {}))
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        return asyncio.run(self._ask(method, path, headers=headers, **options))
+
+    def pay(self, body: bytes, **options: Any) -> httpx.Response:
+        """POST /v1/payments with these bytes as JSON and an idempotency key."""
+        headers = {"Content-Type": "application/json", "Idempotency-Key": IDEMPOTENCY_KEY}
+        headers |= options.pop("headers", {})
+        return self.ask("POST", "/v1/payments", content=body, headers=headers, **options)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        transport = httpx.ASGITransport(app=cast(Any, self.app))
+        async with httpx.AsyncClient(transport=transport, base_url="http://paymint") as client:
+            return await client.request(method, path, **options)
+
+    def _handler(self, operation: Operation) -> Handler:
+        status, body = example(operation.operation_id)
+
+        async def handler(request: Request) -> Answer:
+            self.requests.append(request)
+            if operation.operation_id in self.answers:
+                return await self.answers[operation.operation_id](request)
+            return Answer(status, body, resource_id=body.get("id"))
+
+        return handler

@@ -1,0 +1,91 @@
+"""Every message of the private door, and who answers it."""
+
+from prometheus_client import Counter
+
+from contract import relay
+from runtime.clock import Clock
+from runtime.database import DatabaseUnavailable
+from runtime.log import log
+from vault.operations.announcing import Announcing
+from vault.operations.charging import Charging
+from vault.operations.keeping import Keeping
+from vault.operations.resolving import Resolving
+from vault.outcomes import CallRefused, CallUndecided
+
+_CALLS = Counter("paymint_relay_calls", "Calls of the private door", ["call", "outcome"])
+
+
+class Calls:
+    """Answers the relay door's calls and writes one line for each."""
+
+    def __init__(
+        self,
+        charging: Charging,
+        resolving: Resolving,
+        keeping: Keeping,
+        announcing: Announcing,
+        clock: Clock,
+    ) -> None:
+        self._charging = charging
+        self._resolving = resolving
+        self._keeping = keeping
+        self._announcing = announcing
+        self._clock = clock
+
+    async def answer(self, request: relay.Request, deadline_ms: int) -> relay.Answer:
+        """Answer one call; raises CallRefused or CallUndecided."""
+        began = self._clock.monotonic()
+        outcome = "failed"
+        try:
+            answer = await self._dispatch(request, deadline_ms)
+            outcome = _outcome(answer)
+            return answer
+        except CallRefused as refusal:
+            outcome = refusal.reason
+            raise
+        except CallUndecided:
+            outcome = "undecided"
+            raise
+        except DatabaseUnavailable:
+            # None of the calls that come here has asked a network.
+            outcome = "unavailable"
+            raise CallRefused("unavailable") from None
+        finally:
+            call = str(type(request).__struct_config__.tag)
+            _CALLS.labels(call, outcome).inc()
+            log(
+                "relay_call",
+                request_id=request.request_id,
+                call=call,
+                outcome=outcome,
+                duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+            )
+
+    async def _dispatch(self, request: relay.Request, deadline_ms: int) -> relay.Answer:
+        match request:
+            case relay.Authorise() | relay.Capture() | relay.Reverse() | relay.Refund():
+                return await self._charging.charge(request, deadline_ms)
+            case relay.Resolve():
+                return await self._resolving.resolve(request)
+            case relay.Describe():
+                return await self._keeping.describe(request)
+            case relay.Attach():
+                return await self._keeping.attach(request)
+            case relay.Erase():
+                return await self._keeping.erase(request)
+            case relay.PublishKey():
+                return await self._announcing.announce(request)
+            case relay.Echo():
+                return await self._announcing.echo()
+
+
+def _outcome(answer: relay.Answer) -> str:
+    match answer:
+        case relay.Decision():
+            return answer.outcome
+        case relay.Rejected():
+            return answer.code
+        case relay.Resolution():
+            return answer.state
+        case _:
+            return "done"

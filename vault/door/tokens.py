@@ -1,0 +1,189 @@
+"""The token door: `POST /v1/tokens` for payers' devices, and `GET /healthz`.
+
+The only place where card numbers enter.  They go straight from the checked body into a
+sealed record; no answer, log line or error carries any part of what was sent
+(PCI DSS 4.0.1 req. 3.4.1).  When two refusals apply, the first of contract-decisions'
+"Refusals, in order" answers.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from contract.answers import JSON_CONTENT_TYPE, encode
+from contract.bodies import ClientGone
+from contract.errors import InternalError, refuse
+from contract.headers import Headers, read_headers
+from contract.operations import Operation
+from domain.ids import to_text
+from domain.refusals import Malformed, MethodNotAllowed, Missing, Refusal, Unavailable
+from runtime.clock import Clock
+from runtime.database import DatabaseUnavailable
+from runtime.ids import uuid7
+from runtime.log import log, log_exception
+from vault.door.answers import Answer, Header, Message, Receive, Send, deliver
+from vault.door.cors import answer_headers, preflight_headers
+from vault.door.desk import Desk
+from vault.operations.reading import CardRefused
+from vault.operations.tokenising import Tokenising
+from vault.store.instruments import Stored
+from vault.store.keys import PublishableKey
+
+TOKENS = "/v1/tokens"
+LIVENESS = "/healthz"
+
+_ALLOWED = {TOKENS: "POST, OPTIONS", LIVENESS: "GET, HEAD, OPTIONS"}
+_REPLAYED: Header = (b"idempotent-replayed", b"true")
+_ALIVE = b'{"status":"ok"}'
+
+
+class _Asked(NamedTuple):
+    """One request, so far as every answer needs it."""
+
+    method: str
+    path: str
+    request_id: str
+
+
+class TokenDoor:
+    """An ASGI application."""
+
+    def __init__(
+        self, tokenising: Tokenising, desk: Desk, operation: Operation, version: str, clock: Clock
+    ) -> None:
+        self._tokenising = tokenising
+        self._desk = desk
+        self._operation = operation
+        self._version = version.encode()
+        self._clock = clock
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        began = self._clock.monotonic()
+        asked = _Asked(scope["method"], scope["path"], to_text("req", uuid7()))
+        try:
+            answer = await self._answer(asked, scope, receive)
+        except ClientGone:
+            return
+        await deliver(answer, send, without_body=asked.method == "HEAD")
+        log(
+            "token_door",
+            request_id=asked.request_id,
+            method=asked.method,
+            path=asked.path if asked.path in _ALLOWED else "other",
+            status=answer.status,
+            duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+        )
+
+    async def _answer(self, asked: _Asked, scope: Message, receive: Receive) -> Answer:
+        livemode = False
+        try:
+            headers = self._enter(asked, scope)
+            if asked.method == "OPTIONS":
+                answer = Answer(204, [(b"allow", _ALLOWED[asked.path].encode())])
+            elif asked.path == LIVENESS:
+                answer = Answer(200, [JSON_CONTENT_TYPE], _ALIVE)
+            else:
+                key = await self._desk.admit(_text(headers, b"authorization"))
+                livemode = key.livemode
+                answer = await self._create(key, headers, scope["query_string"], receive)
+        except Refusal as refusal:
+            answer = self._refused(refusal, asked)
+        except DatabaseUnavailable:
+            answer = self._refused(Unavailable(), asked)
+        except ClientGone:
+            raise
+        except Exception as error:
+            log_exception("token_door_failed", error, request_id=asked.request_id)
+            answer = self._refused(InternalError(), asked)
+        return self._stamped(answer, asked, scope, livemode)
+
+    def _enter(self, asked: _Asked, scope: Message) -> Headers:
+        """Path, method, header syntax: what needs no key."""
+        allowed = _ALLOWED.get(asked.path)
+        if allowed is None:
+            raise Missing("route_missing")
+        if asked.method not in allowed.split(", "):
+            raise MethodNotAllowed(allowed)
+        headers = read_headers(scope["headers"])
+        if asked.path == LIVENESS and scope["query_string"]:
+            raise Malformed("parameter_unknown")
+        return headers
+
+    async def _create(
+        self, key: PublishableKey, headers: Headers, query: bytes, receive: Receive
+    ) -> Answer:
+        operation = self._operation
+        assert operation.body is not None
+        typed = operation.body.parse(await operation.body.read(headers, receive))
+        operation.parameters.read_query(query)
+        operation.body.check(typed)
+        request_key = _request_key(_text(headers, b"idempotency-key"))
+        token, replayed = await self._tokenising.make(key, typed, request_key)
+        shown = _shown(token)
+        operation.answers.check(201, shown)
+        replay = [_REPLAYED] if replayed else []
+        return Answer(201, [JSON_CONTENT_TYPE, *replay], encode(shown))
+
+    def _refused(self, refusal: Refusal, asked: _Asked) -> Answer:
+        if asked.path == TOKENS and not isinstance(refusal, MethodNotAllowed):
+            self._operation.answers.check_refusal(refusal)
+        status, headers, body = refuse(refusal, asked.request_id)
+        if isinstance(refusal, CardRefused) and refusal.replayed:
+            headers.append(_REPLAYED)
+        return Answer(status, headers, body)
+
+    def _stamped(self, answer: Answer, asked: _Asked, scope: Message, livemode: bool) -> Answer:
+        origin = dict(scope["headers"]).get(b"origin")
+        if asked.method == "OPTIONS":
+            cors = preflight_headers(origin, _ALLOWED.get(asked.path, "").encode())
+        else:
+            cors = answer_headers(origin, livemode)
+        stamp: list[Header] = [
+            (b"x-request-id", asked.request_id.encode()),
+            (b"paymint-version", self._version),
+            # Answers with anything of a card are cached nowhere (blueprint section 8).
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        return answer._replace(headers=[*answer.headers, *stamp, *cors])
+
+
+def _shown(token: Stored) -> dict[str, Any]:
+    return {
+        "object": "token",
+        "id": to_text("tok", token.id),
+        "type": token.type,
+        "last_four": token.last_four,
+        "brand": token.brand,
+        "exp_month": token.exp_month,
+        "exp_year": token.exp_year,
+        "livemode": token.livemode,
+        "expires_at": _moment(token.expires_at),
+        "created_at": _moment(token.created_at),
+    }
+
+
+def _moment(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _request_key(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    try:
+        key = UUID(text)
+    except ValueError:
+        key = None
+    # `UUID` also reads braces, urn: and missing hyphens; the contract does not.
+    if key is None or str(key) != text.lower():
+        raise Malformed("idempotency_key_invalid", "Idempotency-Key")
+    return key
+
+
+def _text(headers: Headers, name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")

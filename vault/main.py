@@ -1,0 +1,126 @@
+"""The vault's process: the relay door, the token door, the clearing of old numbers."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from adapters.keys import FileKeyProvider
+from contract.document import load_document
+from contract.operations import compile_operations
+from runtime.clock import SystemClock
+from runtime.database import Database, DatabaseUnavailable
+from runtime.log import configure, log, log_exception
+from runtime.metrics import serve_metrics
+from vault.calls import Calls
+from vault.door.desk import Desk
+from vault.door.relay import RelayDoor, server_tls
+from vault.door.server import TokenServer
+from vault.door.tokens import TokenDoor
+from vault.keyring import Keyring
+from vault.networks.journal import Journal
+from vault.networks.simulator import SimulatedNetworks
+from vault.operations.announcing import Announcing
+from vault.operations.charging import Charging
+from vault.operations.keeping import Keeping
+from vault.operations.resolving import Resolving
+from vault.operations.security_codes import SecurityCodes
+from vault.operations.tokenising import Tokenising
+from vault.settings import Settings, read_settings
+from vault.store.attempts import AttemptStore
+from vault.store.instruments import ERASED_PER_STATEMENT, InstrumentStore
+from vault.store.keys import DataKeyStore, PublishableKeyStore
+from vault.store.tokens import TokenStore
+
+SWEEP_SECONDS = 15.0
+
+
+class Vault:
+    """Everything the process holds, opened and closed in order."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._clock = SystemClock()
+        self._database = Database(settings.database_url)
+        self._codes = SecurityCodes(self._clock)
+        self._instruments = InstrumentStore(self._database)
+        self._publishable_keys = PublishableKeyStore(self._database)
+        provider = FileKeyProvider(settings.state_directory / "keys")
+        self._keyring = Keyring(DataKeyStore(self._database), provider, self._clock)
+        self._attempts = AttemptStore(self._database, settings.database_url)
+        self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
+        self._tokens = TokenStore(settings.database_url)
+        self._relay = RelayDoor(self._calls().answer, self._clock)
+        self._token_server = TokenServer(self._token_door(), settings.token_port)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set, then finish what was begun."""
+        serve_metrics(self._settings.metrics_port)
+        async with AsyncExitStack() as ends:
+            await self._database.open()
+            ends.push_async_callback(self._database.close)
+            ends.push_async_callback(self._attempts.close)
+            ends.push_async_callback(self._tokens.close)
+            ends.callback(self._journal.close)
+            sweep = asyncio.create_task(self._keep_sweeping())
+            ends.callback(sweep.cancel)
+            tls = server_tls(self._settings.state_directory / "tls")
+            await self._relay.open(self._settings.relay_port, tls)
+            await self._token_server.open()
+            ends.push_async_callback(self._close_doors)
+            log("vault_ready", relay_port=self._settings.relay_port)
+            await stop.wait()
+            log("vault_stopping")
+
+    async def _close_doors(self) -> None:
+        await asyncio.gather(self._token_server.close(), self._relay.close())
+
+    def _calls(self) -> Calls:
+        latency = self._settings.network_latency
+        network = SimulatedNetworks(self._journal, latency, self._clock)
+        charging = Charging(self._attempts, self._keyring, self._codes, network, self._clock)
+        return Calls(
+            charging,
+            Resolving(self._attempts, charging, network),
+            Keeping(self._instruments, self._keyring, self._codes),
+            Announcing(self._publishable_keys),
+            self._clock,
+        )
+
+    def _token_door(self) -> TokenDoor:
+        document = load_document()
+        tokenising = Tokenising(
+            self._tokens, self._instruments, self._keyring, self._codes, self._clock
+        )
+        return TokenDoor(
+            tokenising,
+            Desk(self._publishable_keys, self._clock),
+            compile_operations(document, "vault")["create_token"],
+            document["info"]["version"],
+            self._clock,
+        )
+
+    async def _keep_sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            self._codes.forget_overdue()
+            try:
+                while await self._instruments.erase_overdue() == ERASED_PER_STATEMENT:
+                    await asyncio.sleep(0)
+            except DatabaseUnavailable as error:
+                log_exception("sweep_failed", error)
+
+
+async def _serve() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await Vault(read_settings()).run(stop)
+
+
+def main() -> None:
+    """The entry of scripts/paymint-vault."""
+    configure("paymint-vault")
+    uvloop.run(_serve())

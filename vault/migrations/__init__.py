@@ -1,0 +1,1 @@
+"""Alembic's folder: `versions/` in the order of their revision numbers."""

@@ -1,0 +1,102 @@
+"""What the simulated networks do, by number: the rows of the sandbox's published cards.
+
+Every number that is not listed succeeds.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vault.instruments import BankAccount, Card, Secret, Wallet
+
+REFUND_SETTLES_AFTER_MS = 3000
+ALMOST_TOO_LATE_SECONDS = 2.9
+TOO_LATE_SECONDS = 3.1
+
+FAULT_NETWORK = "faultnet"
+FAULT_RANGE = "4000009900000"
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How a network treats one number.  `name` is what the journal keeps of it."""
+
+    name: str
+    code: str | None = None
+    decline_code: str | None = None
+    refund_settles_as: Literal["approved", "declined"] | None = None
+    # The network goes silent, before or after it has decided.
+    silent_before: bool = False
+    silent_after: bool = False
+    answers_after_seconds: float = 0.0
+
+
+def _declined(code: str, decline_code: str) -> Behaviour:
+    return Behaviour(decline_code, code, decline_code)
+
+
+SUCCEEDS = Behaviour("succeeds")
+_PROCESSING_ERROR = _declined("processing_error", "processing_error")
+
+_CARDS = {
+    "4000000000000002": _declined("card_declined", "generic_decline"),
+    "4000000000009995": _declined("card_declined", "insufficient_funds"),
+    "4000000000009987": _declined("card_declined", "lost_card"),
+    "4000000000009979": _declined("card_declined", "stolen_card"),
+    "4000000000006975": _declined("card_declined", "card_velocity_exceeded"),
+    "4000000000000069": _declined("expired_card", "expired_card"),
+    "4000000000000127": _declined("incorrect_cvc", "incorrect_cvc"),
+    "4000000000000119": _PROCESSING_ERROR,
+    # It can be saved, because saving asks no network.
+    "4000000000000341": _declined("card_declined", "generic_decline"),
+    "4000000000007726": Behaviour("refund_slow", refund_settles_as="approved"),
+    "4000000000005126": Behaviour("refund_fails", refund_settles_as="declined"),
+    "4000009900000012": Behaviour("silent_before", silent_before=True),
+    "4000009900000020": Behaviour("silent_after", silent_after=True),
+    # The connection of an in-process network is reset: no answer, after it approved.
+    "4000009900000038": Behaviour("silent_after", silent_after=True),
+    "4000009900000046": Behaviour("slow", answers_after_seconds=ALMOST_TOO_LATE_SECONDS),
+    "4000009900000053": Behaviour("too_slow", answers_after_seconds=TOO_LATE_SECONDS),
+}
+_BANK_ACCOUNTS = {
+    ("110000000", "000111111116"): _declined("bank_account_declined", "invalid_account"),
+}
+_WALLETS = {
+    "wallet_ok": SUCCEEDS,
+    "wallet_expired": _declined("wallet_expired", "wallet_expired"),
+}
+_BY_NAME = {
+    behaviour.name: behaviour
+    for behaviour in [SUCCEEDS, *_CARDS.values(), *_BANK_ACCOUNTS.values(), *_WALLETS.values()]
+}
+
+
+def behaviour_of(secret: Secret) -> Behaviour:
+    """What a network does with this instrument."""
+    if isinstance(secret, Card):
+        number = secret.number.reveal()
+        # The rest of our own range speaks a wire protocol that this network has not; a
+        # plain refusal is honest, a success would not be.
+        unlisted = _PROCESSING_ERROR if number.startswith(FAULT_RANGE) else SUCCEEDS
+        return _CARDS.get(number, unlisted)
+    if isinstance(secret, BankAccount):
+        account = (secret.routing_number, secret.account_number.reveal())
+        return _BANK_ACCOUNTS.get(account, SUCCEEDS)
+    # A payload that no phone made cannot be read.
+    return _WALLETS.get(secret.payload.reveal(), _PROCESSING_ERROR)
+
+
+def behaviour_named(name: str) -> Behaviour:
+    """The behaviour that the journal kept by name."""
+    return _BY_NAME.get(name, SUCCEEDS)
+
+
+def network_of(secret: Secret) -> str:
+    """Which network an instrument rides on.
+
+    The fault cards have one of their own, so that one merchant's tests disturb nobody.
+    """
+    if isinstance(secret, Card):
+        if secret.number.reveal().startswith(FAULT_RANGE):
+            return FAULT_NETWORK
+        return secret.brand
+    return "wallet" if isinstance(secret, Wallet) else "bank"

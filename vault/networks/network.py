@@ -1,0 +1,63 @@
+"""What the vault asks of a card network, whichever one it is.
+
+Orders carry our own references, and a network that is asked twice under one attempt
+answers twice the same: so an answer that was lost can be asked for again.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from contract import relay
+from runtime.masked import Masked
+from vault.instruments import Secret
+
+
+class NetworkSilent(Exception):
+    """No answer, or none that can be believed: the network may or may not have decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Who asks what of which network.  `amount` is in minor units of `currency`."""
+
+    attempt_id: UUID
+    merchant_id: UUID
+    payment_id: UUID
+    livemode: bool
+    network: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What an authorisation carries besides its order; a sale takes the money at once."""
+
+    secret: Secret
+    cvc: Masked | None
+    sale: bool
+
+
+class CardNetwork(Protocol):
+    """One interface for the simulator and for a network spoken to in ISO 8583."""
+
+    async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
+        """Ask for money; raises NetworkSilent."""
+        ...
+
+    async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        """Collect money of an approval, releasing the rest; raises NetworkSilent."""
+        ...
+
+    async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        """Give back what an approval reserved; raises NetworkSilent."""
+        ...
+
+    async def refund(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        """Return money that was collected; `pending` while it settles; raises NetworkSilent."""
+        ...
+
+    async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
+        """What was decided about an attempt; None when the network knows no such attempt."""
+        ...

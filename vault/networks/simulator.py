@@ -1,0 +1,132 @@
+"""Card networks inside the vault's own process, for the sandbox and for tests.
+
+They decide by the published numbers, keep books that survive a restart, answer a repeated
+attempt with the decision they took, and enforce what a real network enforces: no capture
+beyond an approval, no refund beyond a capture.
+"""
+
+import asyncio
+import random
+from collections import OrderedDict
+from uuid import UUID
+
+from contract import relay
+from runtime.clock import Clock
+from vault.networks.behaviours import (
+    REFUND_SETTLES_AFTER_MS,
+    SUCCEEDS,
+    Behaviour,
+    behaviour_named,
+    behaviour_of,
+)
+from vault.networks.books import SILENCE, decided_charge, decided_follow_up, opening_line
+from vault.networks.journal import Journal, Line
+from vault.networks.network import Charge, NetworkSilent, Order
+from vault.settings import Latency
+
+REMEMBERED_ATTEMPTS = 50_000
+# A silent network is silent for longer than anybody waits.
+SILENCE_SECONDS = 60.0
+
+
+class SimulatedNetworks:
+    """All networks at once; an order names the one it is meant for."""
+
+    def __init__(self, journal: Journal, latency: Latency, clock: Clock) -> None:
+        self._journal = journal
+        self._latency = latency
+        self._clock = clock
+        self._attempts: OrderedDict[str, Line] = OrderedDict()
+        self._payments: OrderedDict[str, list[Line]] = OrderedDict()
+        self._catch_up()
+
+    async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
+        behaviour = behaviour_of(charge.secret)
+        known = self._repeated(order)
+        if known is None:
+            kind = "sale" if charge.sale else "authorise"
+            line = opening_line(order, kind, self._clock.unix_ms())
+            known = self._record(decided_charge(line, behaviour, charge))
+        return await self._answer(known, behaviour)
+
+    async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        return await self._follow_up(order, "capture")
+
+    async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        return await self._follow_up(order, "reverse")
+
+    async def refund(self, order: Order, approval: relay.Decision) -> relay.Decision:
+        return await self._follow_up(order, "refund")
+
+    async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
+        self._catch_up()
+        line = self._attempts.get(attempt_id.hex)
+        if line is None:
+            line = next(iter(self._journal.about(attempt_id.hex)), None)
+        if line is None or line.decision == SILENCE or line.attempt != attempt_id.hex:
+            return None
+        return self._decision(line)
+
+    async def _follow_up(self, order: Order, kind: str) -> relay.Decision:
+        known = self._repeated(order)
+        if known is None:
+            history = self._history(order.payment_id)
+            line = opening_line(order, kind, self._clock.unix_ms())
+            known = self._record(decided_follow_up(line, history))
+        return await self._answer(known, SUCCEEDS)
+
+    async def _answer(self, line: Line, behaviour: Behaviour) -> relay.Decision:
+        seconds = random.uniform(self._latency.from_ms, self._latency.to_ms) / 1000
+        seconds += behaviour.answers_after_seconds
+        if line.decision == SILENCE or behaviour.silent_after:
+            await asyncio.sleep(SILENCE_SECONDS)
+            raise NetworkSilent
+        if seconds:
+            await asyncio.sleep(seconds)
+        return self._decision(line)
+
+    def _decision(self, line: Line) -> relay.Decision:
+        assert line.decision != SILENCE
+        outcome, code = line.decision, line.code
+        settles_at = line.at + REFUND_SETTLES_AFTER_MS
+        if outcome == "pending" and self._clock.unix_ms() >= settles_at:
+            outcome = behaviour_named(line.behaviour).refund_settles_as or "approved"
+            code = "refund_failed" if outcome == "declined" else None
+        return relay.Decision(
+            outcome=outcome,
+            network=line.network,
+            network_reference=line.reference,
+            code=code,
+            decline_code=line.decline_code,
+            cvc_check=line.cvc_check,
+        )
+
+    def _repeated(self, order: Order) -> Line | None:
+        self._catch_up()
+        return self._attempts.get(order.attempt_id.hex)
+
+    def _history(self, payment_id: UUID) -> list[Line]:
+        known = self._payments.get(payment_id.hex)
+        return self._journal.about(payment_id.hex) if known is None else known
+
+    def _record(self, line: Line) -> Line:
+        self._journal.append(line)
+        self._remember(line)
+        return line
+
+    def _catch_up(self) -> None:
+        for line in self._journal.news():
+            self._remember(line)
+
+    def _remember(self, line: Line) -> None:
+        if line.attempt in self._attempts:
+            return
+        self._attempts[line.attempt] = line
+        history = self._payments.get(line.payment)
+        if history is not None:
+            history.append(line)
+        elif line.kind in ("authorise", "sale"):
+            self._payments[line.payment] = [line]
+        if len(self._attempts) > REMEMBERED_ATTEMPTS:
+            _, oldest = self._attempts.popitem(last=False)
+            self._payments.pop(oldest.payment, None)

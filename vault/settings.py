@@ -1,0 +1,47 @@
+"""What the vault's process is told by its environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """How long the simulated card network takes, milliseconds, both bounds included."""
+
+    from_ms: int
+    to_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """See the table of processes and their environment in README.md."""
+
+    database_url: str
+    state_directory: Path
+    token_port: int
+    relay_port: int
+    metrics_port: int
+    network_latency: Latency
+
+
+def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process; raises KeyError or ValueError, naming what is wrong."""
+    return Settings(
+        database_url=environment["VAULT_DATABASE_URL"],
+        state_directory=Path(environment["PAYMINT_STATE_DIR"]),
+        token_port=int(environment["PAYMINT_VAULT_PORT"]),
+        relay_port=int(environment["PAYMINT_RELAY_PORT"]),
+        metrics_port=int(environment.get("PAYMINT_METRICS_PORT", "0")),
+        network_latency=parse_latency(environment.get("PAYMINT_NETWORK_LATENCY_MS", "0")),
+    )
+
+
+def parse_latency(text: str) -> Latency:
+    """`80` is always 80 ms, `40-120` is anything between; raises ValueError."""
+    first, _, last = text.partition("-")
+    latency = Latency(int(first), int(last or first))
+    if not 0 <= latency.from_ms <= latency.to_ms:
+        raise ValueError("PAYMINT_NETWORK_LATENCY_MS is a number or two, as in 40-120")
+    return latency

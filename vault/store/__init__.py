@@ -1,0 +1,1 @@
+"""What the vault stores: sealed instruments, wrapped keys, attempts and their results."""

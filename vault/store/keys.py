@@ -1,0 +1,98 @@
+"""Wrapped data keys, and the publishable keys that the main house has announced."""
+
+from typing import NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from runtime.database import Database, compile_sql
+from vault.keyring import WrappedKeys
+from vault.store.tables import data_keys, publishable_keys
+
+_LOAD = compile_sql(
+    sa.select(data_keys.c.version, data_keys.c.wrapped)
+    .where(
+        data_keys.c.merchant_id == sa.bindparam("merchant_id"),
+        data_keys.c.purpose == sa.bindparam("purpose"),
+    )
+    .order_by(data_keys.c.version)
+)
+_ADD = compile_sql(
+    insert(data_keys)
+    .values(
+        merchant_id=sa.bindparam("merchant_id"),
+        purpose=sa.bindparam("purpose"),
+        version=sa.bindparam("version"),
+        wrapped=sa.bindparam("wrapped"),
+    )
+    .on_conflict_do_nothing()
+)
+_ANNOUNCED = insert(publishable_keys).values(
+    key=sa.bindparam("key"),
+    merchant_id=sa.bindparam("merchant_id"),
+    livemode=sa.bindparam("livemode"),
+    revoked=sa.bindparam("revoked"),
+)
+# Revocation is final: an announcement that comes late does not undo it.
+_ANNOUNCE = compile_sql(
+    _ANNOUNCED.on_conflict_do_update(
+        index_elements=[publishable_keys.c.key, publishable_keys.c.merchant_id],
+        set_={"revoked": publishable_keys.c.revoked.op("OR")(_ANNOUNCED.excluded.revoked)},
+    )
+)
+_LOOK_UP = compile_sql(
+    sa.select(
+        publishable_keys.c.merchant_id, publishable_keys.c.livemode, publishable_keys.c.revoked
+    ).where(publishable_keys.c.key == sa.bindparam("key"))
+)
+_TOUCH = compile_sql(sa.select(sa.literal_column("1")))
+
+
+class PublishableKey(NamedTuple):
+    """Whose key it is, and whether it still opens the token door."""
+
+    merchant_id: UUID
+    livemode: bool
+    revoked: bool
+
+
+class DataKeyStore:
+    """Wrapped keys of merchants; the keyring's store."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def load(self, merchant_id: UUID, purpose: str) -> WrappedKeys:
+        async with self._database.transaction() as transaction:
+            rows = await transaction.all(_LOAD, merchant_id=merchant_id, purpose=purpose)
+        return [(row["version"], bytes(row["wrapped"])) for row in rows]
+
+    async def add(self, merchant_id: UUID, purpose: str, version: int, wrapped: bytes) -> None:
+        async with self._database.transaction() as transaction:
+            await transaction.run(
+                _ADD, merchant_id=merchant_id, purpose=purpose, version=version, wrapped=wrapped
+            )
+
+
+class PublishableKeyStore:
+    """The vault's own table of publishable keys."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def announce(self, key: str, of: PublishableKey) -> None:
+        """Remember a key, or that it was revoked."""
+        async with self._database.transaction() as transaction:
+            await transaction.run(_ANNOUNCE, key=key, **of._asdict())
+
+    async def look_up(self, key: str) -> PublishableKey | None:
+        """The key's row; None when it was never announced."""
+        async with self._database.transaction() as transaction:
+            row = await transaction.maybe(_LOOK_UP, key=key)
+        return PublishableKey(**row) if row else None
+
+    async def touch(self) -> None:
+        """Ask the database for nothing; raises DatabaseUnavailable."""
+        async with self._database.transaction() as transaction:
+            await transaction.one(_TOUCH)

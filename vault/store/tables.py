@@ -1,0 +1,132 @@
+"""The vault's tables.
+
+Every primary key carries the merchant, ids come first in it (they grow with time, which
+keeps the index small), nothing needs rows of two merchants: the tables can be distributed
+by merchant as they stand.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s",
+        "ck": "%(table_name)s_%(constraint_name)s",
+    }
+)
+
+_UUID = sa.Uuid()
+_MOMENT = sa.TIMESTAMP(timezone=True)
+
+
+def _one_of(column: str, *words: str) -> sa.CheckConstraint:
+    listed = ", ".join(f"'{word}'" for word in words)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+# Public by nature and stored in clear; the vault never learns a secret key.
+publishable_keys = sa.Table(
+    "publishable_keys",
+    METADATA,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("livemode", sa.Boolean, nullable=False),
+    sa.Column("revoked", sa.Boolean, nullable=False),
+    sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+)
+
+# A merchant's keys, each wrapped by the master key (PCI DSS 4.0.1 req. 3.6.1.2).  `seal`
+# keys rotate and old versions stay readable; the one `fingerprint` key never does, because
+# equal cards must keep equal fingerprints.
+data_keys = sa.Table(
+    "data_keys",
+    METADATA,
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("purpose", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("wrapped", BYTEA, nullable=False),
+    sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    _one_of("purpose", "seal", "fingerprint"),
+)
+
+# `ciphertext` is the nonce and the sealed number; it is the only column that holds one
+# (PCI DSS 4.0.1 req. 3.5.1), and null once the number was erased.
+instruments = sa.Table(
+    "instruments",
+    METADATA,
+    sa.Column("id", _UUID, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("livemode", sa.Boolean, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("ciphertext", BYTEA),
+    sa.Column("key_version", sa.Integer, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("network", sa.Text, nullable=False),
+    sa.Column("brand", sa.Text),
+    sa.Column("last_four", sa.Text),
+    sa.Column("exp_month", sa.SmallInteger),
+    sa.Column("exp_year", sa.SmallInteger),
+    # The one payment, or the one saved instrument, that a used token went into.
+    sa.Column("used_by", _UUID),
+    # When the number is erased; null for a saved instrument.
+    sa.Column("expires_at", _MOMENT),
+    sa.Column("created_at", _MOMENT, nullable=False),
+    _one_of("state", "token", "saved", "used", "erased"),
+    _one_of("type", "card", "bank_account", "wallet"),
+    sa.CheckConstraint("state <> 'erased' OR ciphertext IS NULL", name="erased_is_empty"),
+)
+sa.Index(
+    "instruments_to_erase",
+    instruments.c.expires_at,
+    postgresql_where=sa.and_(
+        instruments.c.ciphertext.isnot(None), instruments.c.expires_at.isnot(None)
+    ),
+)
+
+# One row for each thing asked of a card network, committed before it is asked.  A `fenced`
+# row says that it was not begun and never will be.
+attempts = sa.Table(
+    "attempts",
+    METADATA,
+    sa.Column("id", _UUID, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("livemode", sa.Boolean, nullable=False),
+    sa.Column("payment_id", _UUID),
+    sa.Column("operation", sa.Text),
+    sa.Column("network", sa.Text),
+    sa.Column("state", sa.Text, nullable=False),
+    # Names the one call that began it, so that a statement that ran twice is recognised.
+    sa.Column("begun_by", _UUID),
+    sa.Column("outcome", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("decided_at", _MOMENT),
+    _one_of("state", "begun", "decided", "fenced"),
+    _one_of("operation", "authorise", "capture", "reverse", "refund"),
+    _one_of("outcome", "approved", "declined", "pending"),
+    sa.CheckConstraint("(state = 'decided') = (result IS NOT NULL)", name="decided_has_result"),
+)
+sa.Index(
+    "attempts_approved",
+    attempts.c.payment_id,
+    attempts.c.merchant_id,
+    postgresql_where=sa.and_(attempts.c.operation == "authorise", attempts.c.outcome == "approved"),
+)
+
+# What an Idempotency-Key at the token door stands for, kept 48 hours.
+token_requests = sa.Table(
+    "token_requests",
+    METADATA,
+    sa.Column("key", _UUID, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("livemode", sa.Boolean, primary_key=True),
+    # Keyed, over type, number and expiry, never the CVC (PCI DSS 4.0.1 req. 3.5.1.1, 3.3.1).
+    sa.Column("digest", sa.Text, nullable=False),
+    # The token that was made, or would have been made but for the refusal.
+    sa.Column("token_id", _UUID, nullable=False),
+    sa.Column("refusal", sa.Text),
+    sa.Column("created_at", _MOMENT, nullable=False),
+)
+sa.Index("token_requests_created_at", token_requests.c.created_at)
