@@ -25,7 +25,7 @@ class Parameters:
         _refuse_unread(declared)
         schemas = {each["name"]: resolved(document, each["schema"]) for each in query}
         self._schemas = schemas
-        self._integers = frozenset(n for n, s in schemas.items() if s["type"] == "integer")
+        self._integers = frozenset(n for n, s in schemas.items() if s.get("type") == "integer")
         self._defaults = {n: s["default"] for n, s in schemas.items() if "default" in s}
         self._may_be_empty = not any(each.get("required") for each in query)
         self._shape = Shape(

@@ -6,7 +6,7 @@ import jiter
 import jsonschema_rs
 
 from contract.document import Node, resolved
-from contract.violations import first_refusal
+from contract.violations import Part
 from domain.refusals import Malformed
 
 # What a number with a fraction is judged as.  No schema of the document takes it, so it
@@ -24,18 +24,16 @@ class Shape:
     """What a body or the parameters of a query must look like."""
 
     def __init__(self, document: Node, schema: Node) -> None:
-        self._document = document
-        self._schema = schema
-        self._validator = compile_validator(document, schema)
-        self._is_valid = self._validator.is_valid
+        self._is_valid = compile_validator(document, schema).is_valid
+        self._whole = Part(document, schema)
 
     def check(self, value: Any) -> None:
         """Raises Malformed for the first fault in the published order."""
         if self._fits(value):
             return
-        value = _judged_as_fractions(value)
-        errors = self._validator.iter_errors(value)
-        raise first_refusal(self._document, self._schema, errors, value)
+        refusal = self._whole.first_refusal(_judged_as_fractions(value))
+        # The validator has the last word, even where the walk should find no fault.
+        raise refusal or Malformed("parameter_invalid")
 
     def _fits(self, value: Any) -> bool:
         try:

@@ -56,6 +56,7 @@ async def record_outcome(house: House, outcome: Outcome) -> bool:
             merchant_id=payment["merchant_id"],
             livemode=payment["livemode"],
             attempt_id=payment["attempt_id"],
+            was="pending",
             status=payment["status"],
             amount_authorized=payment["amount_authorized"],
             amount_captured=payment["amount_captured"],

@@ -5,10 +5,10 @@ receivers drop duplicates by `webhook-id`; it is never forgotten.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from adapters.merchant_http import MerchantHttp, Posted
@@ -30,12 +30,18 @@ USER_AGENT: Final = "Paymint-Webhooks/1"
 _NOWHERE: Final = Posted(None, "endpoint_deleted", 0)
 
 
+class Endpoint(NamedTuple):
+    """Where deliveries go: an endpoint of a merchant."""
+
+    id: UUID
+    merchant_id: UUID
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One leased delivery; `url` is None when its endpoint takes nothing any more."""
 
-    endpoint_id: UUID
-    merchant_id: UUID
+    endpoint: Endpoint
     attempt: int
     lease: datetime
     url: str | None
@@ -60,12 +66,16 @@ class WebhookDelivery:
         await self._records.close()
         await self._http.close()
 
-    async def lease(self, free: int, under_way: Sequence[UnderWay]) -> list[Delivery]:
-        """Up to `free` deliveries that are due now, for this worker to make."""
+    async def lease(self, free: int, under_way: Mapping[Endpoint, int]) -> list[Delivery]:
+        """Up to `free` deliveries that are due now, for this worker to make.
+
+        `under_way` counts the attempts that it is making already, by endpoint.
+        """
+        busy = [UnderWay(*endpoint, count) for endpoint, count in under_way.items()]
         now = self._house.clock.now()
         until = now + LEASE
         async with self._house.database.transaction() as transaction:
-            rows = await lease_deliveries(transaction, now, until, free, under_way)
+            rows = await lease_deliveries(transaction, now, until, free, busy)
         return [_delivery(row, until) for row in rows]
 
     async def deliver(self, delivery: Delivery) -> None:
@@ -101,8 +111,7 @@ class WebhookDelivery:
 
 def _delivery(row: Row, lease: datetime) -> Delivery:
     return Delivery(
-        endpoint_id=row["endpoint_id"],
-        merchant_id=row["merchant_id"],
+        endpoint=Endpoint(row["endpoint_id"], row["merchant_id"]),
         attempt=row["attempts"] + 1,
         lease=lease,
         url=row["url"],
@@ -119,8 +128,8 @@ def _ended(delivery: Delivery, attempted_at: datetime, posted: Posted) -> EndedA
     gone = delivery.url is None
     return EndedAttempt(
         event_id=delivery.event["id"],
-        endpoint_id=delivery.endpoint_id,
-        merchant_id=delivery.merchant_id,
+        endpoint_id=delivery.endpoint.id,
+        merchant_id=delivery.endpoint.merchant_id,
         lease=delivery.lease,
         attempt=delivery.attempt,
         attempted_at=attempted_at,

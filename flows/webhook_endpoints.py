@@ -21,7 +21,6 @@ from models.webhook_endpoints import (
 )
 from runtime.database import Transaction
 
-OK: Final = 200
 CREATED: Final = 201
 
 
@@ -81,7 +80,7 @@ async def retrieve_webhook_endpoint(
     return webhook_endpoints.resource(row)
 
 
-async def delete_webhook_endpoint(house: House, asking: Asking, endpoint_id: str) -> Reply:
+async def delete_webhook_endpoint(house: House, asking: Asking, endpoint_id: str) -> dict[str, Any]:
     """Delete an endpoint, or 404; what was queued for it is not sent any more.
 
     Deleting the merchant's own `webhook_url` clears it.
@@ -94,7 +93,7 @@ async def delete_webhook_endpoint(house: House, asking: Asking, endpoint_id: str
         )
     if not found:
         raise _missing()
-    return Reply(OK, webhook_endpoints.deleted(identifier))
+    return webhook_endpoints.deleted(identifier)
 
 
 def _identifier(endpoint_id: str) -> UUID:

@@ -12,6 +12,7 @@ from flows.house import House, open_house
 from gateway.app import build_app
 from gateway.exchange import AsgiApp, Receive, Scope, Send
 from runtime.log import configure, flush, log, log_exception
+from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 
 HOST = "127.0.0.1"
@@ -44,6 +45,7 @@ class Server:
             log_exception("start_failed", error, reason=_own_words(error))
             await send({"type": "lifespan.startup.failed", "message": ""})
             return
+        settle_memory()
         log("api_ready", port=self._settings.api_port)
         await send({"type": "lifespan.startup.complete"})
         await receive()

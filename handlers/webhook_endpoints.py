@@ -22,5 +22,5 @@ async def retrieve_webhook_endpoint(request: Request) -> Answer:
 
 async def delete_webhook_endpoint(request: Request) -> Answer:
     endpoint_id = request.path["webhook_endpoint_id"]
-    reply = await flow.delete_webhook_endpoint(request.house, request.caller, endpoint_id)
-    return Answer(reply.status, reply.resource, resource_id=endpoint_id)
+    gone = await flow.delete_webhook_endpoint(request.house, request.caller, endpoint_id)
+    return Answer(200, gone, resource_id=endpoint_id)

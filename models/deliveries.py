@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.tables import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 from runtime.coalescer import Lane
@@ -96,7 +96,9 @@ def _chosen() -> sa.CTE:
         .select_from(WEBHOOK_DELIVERIES.outerjoin(asked, here))
         .where(_DELIVERY.state == word("pending"))
         .where(_DELIVERY.next_attempt_at <= _moment("now"), _free_at(_moment("now")))
-        .where(under_way.element < _number(ATTEMPTS_PER_ENDPOINT), _is_next())
+        # Cheap, and asked first: a hanging receiver's backlog costs no look at its objects.
+        .where(_DELIVERY.endpoint_id != sa.func.all(sa.bindparam("full", type_=ARRAY(ID))))
+        .where(_is_next())
         .order_by(_DELIVERY.next_attempt_at)
         .limit(_number(LOOKED_AT))
         .cte("due")
@@ -235,8 +237,9 @@ async def lease_deliveries(
     Each row has the event's columns and the endpoint's endpoint_id, url (None when it
     takes nothing any more) and secret, and attempts, the number made so far.
     """
-    rows = batch(under_way)
-    return await transaction.all(_LEASE, now=now, until=until, free=free, rows=rows)
+    full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
+    room = {"free": free, "full": full, "rows": batch(under_way)}
+    return await transaction.all(_LEASE, now=now, until=until, **room)
 
 
 async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[bool]:

@@ -29,6 +29,7 @@ class DecidedPayment(NamedTuple):
     merchant_id: UUID
     livemode: bool
     attempt_id: UUID
+    was: str
     status: str
     amount_authorized: int
     amount_captured: int
@@ -57,6 +58,7 @@ def _decide_statement() -> sa.Select[Any]:
         merchant_id=ID,
         livemode=FLAG,
         attempt_id=ID,
+        was=TEXT,
         status=TEXT,
         amount_authorized=_BIG,
         amount_captured=_BIG,
@@ -114,7 +116,10 @@ def _changed_payments(asked: sa.CTE) -> sa.CTE:
         .values({name: asked.c[name] for name in settled})
         .values(event_sequence=payment.event_sequence + sa.literal_column("1"))
         .where(payment.id == asked.c.id, payment.merchant_id == asked.c.merchant_id)
-        .where(payment.attempt_id == asked.c.attempt_id, payment.status == word("pending"))
+        .where(payment.attempt_id == asked.c.attempt_id)
+        # Compared with the row's own column, not with a constant: a constant would let a
+        # plan made while the table is empty walk an index instead of the primary key.
+        .where(payment.status == asked.c.was)
         # A payment that is queued already is not announced as queued again.
         .where(
             sa.or_(

@@ -134,8 +134,18 @@ def _record_statement() -> sa.Select[Any]:
     )
 
 
+def _attached(asked: sa.CTE) -> sa.ColumnElement[bool]:
+    method = PAYMENT_METHODS.c
+    here = sa.and_(method.livemode == asked.c.livemode, method.detached_at.is_(None))
+    return sa.and_(method.id.is_not(None), here)
+
+
 def _looked_up(asked: sa.CTE) -> sa.CTE:
-    """Each row beside what it names: its key's earlier row, method, customer, token claim."""
+    """Each row beside what it names: its key's earlier row, method, customer, token claim.
+
+    Joined by primary keys alone, all else is asked of what was found: a plan made while a
+    table is empty must have no other index to choose.
+    """
     key, method, customer, claim = (
         IDEMPOTENCY_KEYS.c,
         PAYMENT_METHODS.c,
@@ -150,8 +160,6 @@ def _looked_up(asked: sa.CTE) -> sa.CTE:
     same_method = sa.and_(
         method.id == asked.c.payment_method_id,
         method.merchant_id == asked.c.merchant_id,
-        method.livemode == asked.c.livemode,
-        method.detached_at.is_(None),
     )
     same_claim = sa.and_(
         claim.token_id == asked.c.payment_method_id,
@@ -160,7 +168,6 @@ def _looked_up(asked: sa.CTE) -> sa.CTE:
     same_customer = sa.and_(
         customer.id == asked.c.customer_id,
         customer.merchant_id == asked.c.merchant_id,
-        customer.livemode == asked.c.livemode,
     )
     sources = (
         asked.outerjoin(IDEMPOTENCY_KEYS, same_key)
@@ -175,8 +182,11 @@ def _looked_up(asked: sa.CTE) -> sa.CTE:
             key.digest.label("earlier_digest"),
             key.status.label("earlier_status"),
             key.reply.cast(sa.Text).label("earlier_reply"),
-            sa.or_(asked.c.is_token, method.id.is_not(None)).label("method_found"),
-            sa.or_(asked.c.customer_id.is_(None), customer.id.is_not(None)).label("customer_found"),
+            sa.or_(asked.c.is_token, _attached(asked)).label("method_found"),
+            sa.or_(
+                asked.c.customer_id.is_(None),
+                sa.func.coalesce(customer.livemode == asked.c.livemode, sa.false()),
+            ).label("customer_found"),
             # Money of a bank account cannot be held: it is a sale or nothing.
             sa.or_(asked.c.capture, method.type.is_distinct_from(word("bank_account"))).label(
                 "capture_fits"

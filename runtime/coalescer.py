@@ -10,16 +10,26 @@ harms only itself when it runs alone (rows of a failed batch are retried singly)
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 import psycopg
 
 from runtime.database import DatabaseUnavailable, Row, connection_options
+from runtime.wording import ROWS_PER_STATEMENT
 
-ROWS_PER_STATEMENT = 256
-LANES_PER_COALESCER = 2
+LANES_PER_COALESCER = 1
+PLAN_LIFE_SECONDS = 10.0
 RECONNECT_PAUSE_SECONDS = 0.05
+# Planning one of these statements costs more than running it (measured:
+# docs/performance.md), so a plan is kept for some seconds.  A plan made while a table was
+# small must not read it whole when it has grown: rows are found through indexes only.
+_PLAN_ONCE = (
+    "-c plan_cache_mode=force_generic_plan"
+    " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_material=off"
+    " -c enable_hashjoin=off -c enable_mergejoin=off"
+)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -32,19 +42,22 @@ class Lane:
         self._dsn = dsn
         self.slot = slot
         self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._plan_again_at = 0.0
 
     async def connection(self) -> psycopg.AsyncConnection[Row]:
         """The open connection, made anew when it was lost."""
         if self._connection is None or self._connection.closed:
-            # Unprepared: works through any pooler, and a batch gets a plan for its size.
             self._connection = await psycopg.AsyncConnection.connect(
-                self._dsn, **connection_options(prepare_threshold=None)
+                self._dsn, **connection_options(_PLAN_ONCE, prepare_threshold=0)
             )
         return self._connection
 
     async def rows(self, text: bytes, parameters: dict[str, Any]) -> list[Row]:
         """Run one statement and answer its rows."""
         connection = await self.connection()
+        if time.monotonic() >= self._plan_again_at:
+            await connection.execute(b"DISCARD PLANS")
+            self._plan_again_at = time.monotonic() + PLAN_LIFE_SECONDS
         cursor = await connection.execute(text, parameters)
         return await cursor.fetchall()
 

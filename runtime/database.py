@@ -131,13 +131,14 @@ class Database:
             raise DatabaseUnavailable from error
 
 
-def connection_options(**extra: Any) -> dict[str, Any]:
+def connection_options(settings: str = "", **extra: Any) -> dict[str, Any]:
     """Options of every connection: autocommit outside blocks, rows as dicts, bounded waits."""
     return {
         "autocommit": True,
         "row_factory": dict_row,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC",
+        "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
+        f" -c jit=off {settings}",
         "application_name": "paymint",
         **extra,
     }

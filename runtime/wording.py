@@ -13,6 +13,8 @@ from sqlalchemy.dialects.postgresql import JSON
 
 from runtime.database import compile_sql
 
+ROWS_PER_STATEMENT = 256
+
 SqlType = sa.types.TypeEngine[Any]
 
 ID: SqlType = sa.Uuid()
@@ -34,11 +36,16 @@ def seconds(count: int) -> sa.ColumnElement[object]:
 
 
 def rows_of(**columns: SqlType) -> sa.CTE:
-    """The batch of a coalesced statement: its one parameter `rows`, a JSON array."""
+    """The batch of a coalesced statement: its one parameter `rows`, a JSON array.
+
+    The limit takes nothing away.  Being a subquery, it makes the planner expect few rows,
+    so that a plan made while the tables are empty looks rows up by their keys too.
+    """
     rows = sa.func.json_to_recordset(sa.bindparam("rows", type_=JSON())).table_valued(
         *(sa.column(name, kind) for name, kind in columns.items()), name="row"
     )
-    return sa.select(rows.render_derived(with_types=True)).cte("asked")
+    expected_few = sa.select(sa.literal_column(str(ROWS_PER_STATEMENT))).scalar_subquery()
+    return sa.select(rows.render_derived(with_types=True)).limit(expected_few).cte("asked")
 
 
 def text_of(statement: sa.sql.ClauseElement) -> bytes:

@@ -1,0 +1,5 @@
+"""The background work: deliveries, refunds, unfinished payments, partitions.
+
+Any number of worker processes may run; every piece of work is leased in the database, so
+a worker that is lost is replaced by whoever comes next.
+"""

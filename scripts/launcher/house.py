@@ -19,6 +19,8 @@ PROCESSES = ("paymint-vault", "paymint-api", "paymint-worker")
 # What a child may know of the user's environment: nothing that could hold a credential.
 HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+# An answer that breaks the document ends in a 500 instead of a log line: tests set it.
+SWITCHES = ("PAYMINT_STRICT_ANSWERS",)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -55,7 +57,7 @@ class House:
 
     def environments(self) -> dict[str, dict[str, str]]:
         """The whole environment of each process, by its name; each gets what it needs only."""
-        common = basic_environment(TRUST_STORES) | {
+        common = basic_environment((*TRUST_STORES, *SWITCHES)) | {
             "PYTHONPATH": str(self.root),
             "PAYMINT_STATE_DIR": str(self.state.path),
             "PAYMINT_RELAY_PORT": str(self.ports.relay),

@@ -89,6 +89,14 @@ def test_a_place_in_a_list_is_named() -> None:
     assert (found.code, found.param) == ("parameter_invalid_enum", "enabled_events.1")
 
 
+def test_a_body_of_twenty_thousand_faults_answers_the_first() -> None:
+    faults = {f"! {number}": number for number in range(20_000)}
+    value = {"amount": 500, "currency": "usd", "payment_method_id": "pm", "metadata": faults}
+    found = refusal("create_payment", value)
+    assert (found.code, found.param) == ("parameter_too_many_items", "metadata")
+    assert refusal("create_payment", faults).code == "parameter_unknown"
+
+
 def test_every_refusal_of_a_request_schema_is_in_x_errors() -> None:
     junk: tuple[Any, ...] = (None, [], {}, 1, 0.5, "", "\x00", "x" * 30_000, -1, 10**12, {"x": 1})
     for operation in OPERATIONS.values():

@@ -1,0 +1,18 @@
+"""The garbage collector of a serving process.
+
+A request leaves almost no cycles behind, yet the collector walks all that was loaded at
+start whenever enough objects were made.  What is there after the start stays for ever, so
+it is set aside, and the collector runs less often.
+"""
+
+import gc
+
+YOUNG_OBJECTS = 50_000
+OLDER_COLLECTIONS = 20
+
+
+def settle_memory() -> None:
+    """Set aside what is loaded; call it once, when the process is ready to serve."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, OLDER_COLLECTIONS, OLDER_COLLECTIONS)

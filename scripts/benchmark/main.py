@@ -1,0 +1,143 @@
+"""`scripts/bench [--seconds N] [--connections N] [--rows N]`: every figure of one run.
+
+Absolute times drift on a shared machine: read the ratios, and CPU per request.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmark.comparison import transactions_per_second
+from scripts.benchmark.floor import Floor
+from scripts.benchmark.idempotency import decision_latency
+from scripts.benchmark.load import CONNECTIONS, Load, Result, run_load
+from scripts.benchmark.shop import Shop
+from scripts.launcher.house import Options
+from scripts.launcher.stack import Stack
+
+SECONDS = 8
+WARM_UP_SECONDS = 3
+FEW_ROWS = 10_000
+MANY_ROWS = 1_000_000
+_CREATE = (
+    '{"amount": 15000, "currency": "usd", "payment_method_id": "%s", "capture": true, '
+    '"description": "Order #9281", "metadata": {"order_id": "9281", "sku": "WIDGET-PRO"}}'
+)
+_COLUMNS = ("paymint-api", "paymint-vault", "postgres", "valkey", "paymint-worker")
+
+
+def main() -> int:
+    options = _arguments()
+    if shutil.which("wrk") is None:
+        print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
+        return 2
+    directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))
+    try:
+        with Stack(directory, Options(port=0)) as stack:
+            _measure(stack, options)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load")
+    parser.add_argument("--connections", type=int, default=CONNECTIONS)
+    parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
+    return parser.parse_args()
+
+
+def _measure(stack: Stack, options: argparse.Namespace) -> None:
+    shop = Shop(stack.keys)
+    create = Load("create", ["/v1/payments"], shop.key, _CREATE % shop.method)
+    _run(stack, create, WARM_UP_SECONDS, options)
+    _heading()
+    created = _show(_run(stack, create, options.seconds, options))
+    _compare(stack, shop, options, created)
+    _show_reads(stack, shop, options)
+    _floor(options, created)
+    decision_latency(stack, shop, created.rate / 2)
+
+
+def _run(stack: Stack, load: Load, seconds: int, options: argparse.Namespace) -> Result:
+    return run_load(stack.base_url, load, seconds, stack.process_ids(), options.connections)
+
+
+def _compare(stack: Stack, shop: Shop, options: argparse.Namespace, created: Result) -> None:
+    assert stack.postgres_binaries is not None, "pgbench comes with the embedded server"
+    rates = transactions_per_second(
+        stack.postgres_binaries,
+        stack.databases.main,
+        shop.merchant_id,
+        shop.method_id,
+        options.seconds,
+        options.connections,
+    )
+    again = _show(_run(stack, _create(shop), options.seconds, options))
+    ours = (created.rate + again.rate) / 2
+    for mode, rate in rates.items():
+        print(
+            f"pgbench, our two statements a payment, -M {mode}: {rate:,.0f} payments/s;"
+            f" create through HTTP is {ours / rate:.2f} x that"
+        )
+
+
+def _create(shop: Shop) -> Load:
+    return Load("create again", ["/v1/payments"], shop.key, _CREATE % shop.method)
+
+
+def _show_reads(stack: Stack, shop: Shop, options: argparse.Namespace) -> None:
+    shop.fill(stack.databases.main, 1, FEW_ROWS)
+    few = _reads(stack, shop, options, f"{FEW_ROWS:,} rows")
+    shop.fill(stack.databases.main, FEW_ROWS + 1, options.rows)
+    many = _reads(stack, shop, options, f"{options.rows:,} rows")
+    for small, large in zip(few, many, strict=True):
+        print(
+            f"{small.name.split(',')[0]}: p50 at {options.rows:,} rows is"
+            f" {large.p50 / small.p50:.2f} x that at {FEW_ROWS:,};"
+            f" CPU of PostgreSQL {large.cpu['postgres'] / max(small.cpu['postgres'], 1):.2f} x"
+        )
+
+
+def _reads(
+    stack: Stack, shop: Shop, options: argparse.Namespace, size: str
+) -> list[Result]:
+    paths = shop.payment_paths(stack.databases.main)
+    loads = [
+        Load(f"retrieve, {size}", paths, shop.key),
+        Load(f"list, first page, {size}", ["/v1/payments"], shop.key),
+    ]
+    for load in loads:
+        _run(stack, load, WARM_UP_SECONDS, options)
+    return [_show(_run(stack, load, options.seconds, options)) for load in loads]
+
+
+def _floor(options: argparse.Namespace, created: Result) -> None:
+    with Floor() as floor:
+        load = Load("constant ASGI answer", ["/"])
+        pids = {"paymint-api": floor.pid}
+        constant = run_load(floor.url, load, options.seconds, pids, options.connections)
+    _show(constant)
+    ratio = created.cpu["paymint-api"] / constant.cpu["paymint-api"]
+    print(f"API CPU of a create is {ratio:.1f} x the constant answer's")
+
+
+def _heading() -> None:
+    names = "".join(f"{name.removeprefix('paymint-'):>10}" for name in _COLUMNS)
+    print(f"{'':34}{'per s':>9}{'p50':>8}{'p95':>8}{'p99 ms':>8}{'bad':>5}   CPU us a request:")
+    print(f"{'':72}{names}")
+
+
+def _show(result: Result) -> Result:
+    cpu: Any = "".join(f"{result.cpu.get(name, 0):>10.0f}" for name in _COLUMNS)
+    latency = f"{result.p50:>8.2f}{result.p95:>8.2f}{result.p99:>8.2f}"
+    print(f"{result.name:34}{result.rate:>9,.0f}{latency}{result.bad:>5}{cpu}", flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())

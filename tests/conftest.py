@@ -1,0 +1,33 @@
+"""The real product, started once for all tests that need one."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.receiver import Receiver, receiving
+from tests.serving import STRICT, serving
+from tests.shop import Merchant, Shop
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Shop]:
+    """A whole stack, its answers held to the document; at the end it must stop cleanly."""
+    with serving(STRICT, "--port", "0", "--allow-loopback-webhooks") as running:
+        opened = Shop(running)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture
+def merchant(shop: Shop) -> Merchant:
+    """A merchant of this test's own."""
+    return shop.open_account()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A webhook receiver that answers 200."""
+    with receiving() as made:
+        yield made

@@ -1,0 +1,84 @@
+"""Schemathesis asks every operation of the document, through its own command (notes, section 6).
+
+A disagreement, an error or a warning of the list in schemathesis.toml fails; so does a run that
+has asked too little.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from generated.operations import OPERATIONS
+from tests.contract_conformance.stock import lay_in, write_dictionaries
+from tests.serving import ROOT
+from tests.shop import Shop
+
+RUN_SECONDS = 280.0
+PROGRAM = Path(sys.executable).with_name("schemathesis")
+SHOWN_CHARACTERS = 20_000
+TOKEN = "create_token"
+
+
+@pytest.fixture(scope="module")
+def desk(shop: Shop) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A directory with configuration and dictionaries, and the environment with the keys."""
+    merchant = shop.open_account()
+    keys = {
+        "PAYMINT_SECRET_KEY": merchant.secret_key,
+        "PAYMINT_PUBLISHABLE_KEY": merchant.publishable_key,
+        "PYTHONPATH": str(ROOT),
+    }
+    with tempfile.TemporaryDirectory(prefix="paymint-schemathesis-") as name:
+        directory = Path(name)
+        shutil.copy(ROOT / "schemathesis.toml", directory)
+        write_dictionaries(lay_in(merchant), directory)
+        yield directory, {**os.environ, **keys}
+
+
+def run(desk: tuple[Path, dict[str, str]], url: str, *options: str) -> str:
+    """One run; gives its report, which must be free of findings."""
+    directory, environment = desk
+    configuration = ["--config-file", str(directory / "schemathesis.toml")]
+    document = str(ROOT / "openapi.yaml")
+    command = [str(PROGRAM), *configuration, "run", document, "--url", url, "--checks", "all"]
+    ended = subprocess.run(
+        [*command, *options],
+        cwd=directory,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stdout[-SHOWN_CHARACTERS:]
+    return ended.stdout
+
+
+def counted(report: str, pattern: str) -> int:
+    found = re.search(pattern, report)
+    assert found is not None, report
+    return int(found[1])
+
+
+@pytest.mark.timeout(300)
+def test_every_operation_of_the_api_and_its_links(
+    shop: Shop, desk: tuple[Path, dict[str, str]]
+) -> None:
+    report = run(desk, shop.base_url, "--exclude-operation-id", TOKEN)
+    assert counted(report, r"Tested: (\d+)") == len(OPERATIONS) - 1
+    assert counted(report, r"API Links: +(\d+) covered") >= 20
+    assert counted(report, r"(\d+) generated") > 1500
+
+
+def test_the_vaults_operation(shop: Shop, desk: tuple[Path, dict[str, str]]) -> None:
+    stateless = ["--phases", "examples,coverage,fuzzing"]
+    report = run(desk, shop.vault_url, "--include-operation-id", TOKEN, *stateless)
+    assert counted(report, r"Tested: (\d+)") == 1
+    assert counted(report, r"(\d+) generated") > 200

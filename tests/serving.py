@@ -1,0 +1,106 @@
+"""A running Paymint for tests: the launcher as a process, and what it leaves in its directory."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+Found = TypeVar("Found")
+
+ROOT = Path(__file__).resolve().parents[1]
+# The first start makes a database cluster, perhaps beside other work on the machine.
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+GLANCE_SECONDS = 0.05
+
+# Tests make and break servers of their own; somebody's real ones are left alone.
+EXTERNAL_SERVERS = ("DATABASE_URL", "VAULT_DATABASE_URL", "REDIS_URL")
+GENUINE = ("scripts/serve",)
+STRICT = (sys.executable, "-P", "-m", "tests.serve_strictly")
+
+
+class Serving:
+    """One launcher process and its data directory."""
+
+    def __init__(self, directory: Path, command: Sequence[str], options: Sequence[str]) -> None:
+        self.directory = directory
+        self._lines: list[str] = []
+        environment = {name: v for name, v in os.environ.items() if name not in EXTERNAL_SERVERS}
+        self.process = subprocess.Popen(
+            [*command, "--data", str(directory), *options],
+            cwd=ROOT,
+            env={**environment, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """Everything that was printed so far."""
+        return "".join(self._lines)
+
+    def wait_until_ready(self) -> None:
+        """Waits for the launcher's own word."""
+        deadline = time.monotonic() + START_SECONDS
+        while "] ready in " not in self.output:
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the stack did not start:\n{self.output}")
+            time.sleep(GLANCE_SECONDS)
+
+    def state(self, name: str) -> dict[str, Any]:
+        """A JSON file of the data directory: sandbox, ports or environment."""
+        content: dict[str, Any] = json.loads((self.directory / f"{name}.json").read_text())
+        return content
+
+    def process_id(self, name: str) -> int:
+        """The present process id of a child."""
+        return int(self.state("ports")["pids"][name])
+
+    def stop(self) -> int:
+        """SIGTERM, and the exit status that follows."""
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(STOP_SECONDS)
+        self._reader.join(STOP_SECONDS)
+        return status
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+
+
+@contextmanager
+def serving(command: Sequence[str], *options: str) -> Iterator[Serving]:
+    """A stack in a directory that an unprivileged account can reach; the stop must be clean."""
+    directory = Path(tempfile.mkdtemp(prefix="paymint-shop-", dir="/var/tmp"))
+    running = Serving(directory, command, options)
+    try:
+        running.wait_until_ready()
+        yield running
+        assert running.process.poll() is None, running.output
+        assert running.stop() == 0, running.output
+    finally:
+        if running.process.poll() is None:
+            running.process.kill()
+            running.process.wait(STOP_SECONDS)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def eventually(look: Callable[[], Found], seconds: float) -> Found:
+    """Looks until there is something to see, at most `seconds`; then the last look counts."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(GLANCE_SECONDS)
+    return found

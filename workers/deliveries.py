@@ -1,0 +1,44 @@
+"""The loop that delivers events: many receivers at once, few attempts at each."""
+
+from collections import Counter
+from functools import partial
+
+from flows.webhook_delivery import Delivery, Endpoint, WebhookDelivery
+from workers.crew import Crew
+from workers.turning import Turning
+
+ATTEMPTS_AT_ONCE = 64
+LOOK_AGAIN_SECONDS = 0.2
+# An attempt lasts 10 s at most.
+FINISH_SECONDS = 10.0
+
+
+class Deliveries:
+    """Leases deliveries as room comes free and makes them."""
+
+    def __init__(self, delivery: WebhookDelivery) -> None:
+        self._delivery = delivery
+        self._crew = Crew("deliveries", ATTEMPTS_AT_ONCE)
+        self._under_way: Counter[Endpoint] = Counter()
+        self.loop = Turning("deliveries", self._turn, LOOK_AGAIN_SECONDS)
+
+    async def finish(self) -> None:
+        """Let the attempts under way end, and record them."""
+        await self._crew.finish(FINISH_SECONDS)
+        await self._delivery.close()
+
+    async def _turn(self) -> int:
+        free = self._crew.free
+        if not free:
+            return 0
+        leased = await self._delivery.lease(free, self._under_way)
+        for delivery in leased:
+            self._under_way[delivery.endpoint] += 1
+            self._crew.start(self._delivery.deliver(delivery), partial(self._ended, delivery))
+        return len(leased)
+
+    def _ended(self, delivery: Delivery) -> None:
+        self._under_way[delivery.endpoint] -= 1
+        if not self._under_way[delivery.endpoint]:
+            del self._under_way[delivery.endpoint]
+        self.loop.wake()

@@ -1,0 +1,77 @@
+"""The worker's process: every loop of the background work side by side."""
+
+import asyncio
+import signal
+from functools import partial
+
+import uvloop
+
+from adapters.settings import Settings
+from flows.house import House, open_house
+from flows.partitions import make_partitions
+from flows.payment_recovery import resume_due_payments
+from flows.webhook_delivery import WebhookDelivery
+from runtime.log import configure, log
+from runtime.metrics import serve_metrics
+from workers.deliveries import Deliveries
+from workers.refunds import Refunds
+from workers.turning import Turning
+
+PAYMENTS_LOOK_AGAIN_SECONDS = 0.5
+PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
+# A turn is one statement, but for unfinished payments, whose leases run out by themselves.
+LAST_TURN_SECONDS = 2.0
+
+
+class Worker:
+    """Everything the process does, begun and ended together."""
+
+    def __init__(self, house: House) -> None:
+        self._deliveries = Deliveries(WebhookDelivery(house))
+        self._refunds = Refunds(house)
+        resume = partial(resume_due_payments, house)
+        self._loops = (
+            self._deliveries.loop,
+            self._refunds.loop,
+            Turning("payments", resume, PAYMENTS_LOOK_AGAIN_SECONDS),
+            Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what was begun (at most 12 s)."""
+        running = [asyncio.create_task(loop.run()) for loop in self._loops]
+        log("worker_ready")
+        await stop.wait()
+        log("worker_stopping")
+        for loop in self._loops:
+            loop.stop()
+        _, still_turning = await asyncio.wait(running, timeout=LAST_TURN_SECONDS)
+        for task in still_turning:
+            task.cancel()
+        await asyncio.gather(*still_turning, return_exceptions=True)
+        await asyncio.gather(self._deliveries.finish(), self._refunds.finish())
+
+
+async def _partitions(house: House) -> int:
+    await make_partitions(house)
+    return 0
+
+
+async def _serve() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    settings = Settings.from_environment()
+    serve_metrics(settings.metrics_port)
+    house = await open_house(settings)
+    try:
+        await Worker(house).run(stop)
+    finally:
+        await house.close()
+
+
+def main() -> None:
+    """The entry of scripts/paymint-worker."""
+    configure("paymint-worker")
+    uvloop.run(_serve())

@@ -1,0 +1,61 @@
+"""A loop that outlives what it depends on."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from runtime.database import DatabaseUnavailable
+from runtime.log import log, log_exception
+
+AFTER_FAILURE_SECONDS = 0.5
+
+
+class Turning:
+    """Calls `turn` again and again: at once while it finds work, else after a pause.
+
+    A turn answers how much it took up.  One that fails is logged and followed by a pause
+    of half a second: the database or the vault may be back by then.
+    """
+
+    def __init__(self, name: str, turn: Callable[[], Awaitable[int]], pause_seconds: float) -> None:
+        self._name = name
+        self._turn = turn
+        self._pause_seconds = pause_seconds
+        self._stopping = False
+        self._woken = asyncio.Event()
+
+    async def run(self) -> None:
+        """Turn until stopped."""
+        while not self._stopping:
+            self._woken.clear()
+            pause = await self._turn_once()
+            await self._sleep(pause)
+
+    def wake(self) -> None:
+        """Look again now: something has ended that may have made room."""
+        self._woken.set()
+
+    def stop(self) -> None:
+        """End after the turn that runs."""
+        self._stopping = True
+        self._woken.set()
+
+    async def _turn_once(self) -> float:
+        try:
+            return 0 if await self._turn() else self._pause_seconds
+        except DatabaseUnavailable:
+            log("worker_waits_for_database", loop=self._name)
+        except Exception as error:
+            log_exception("worker_turn_failed", error, loop=self._name)
+        # What ended meanwhile must not shorten the pause into a busy loop.
+        await asyncio.sleep(AFTER_FAILURE_SECONDS)
+        return 0
+
+    async def _sleep(self, seconds: float) -> None:
+        if not seconds:
+            await asyncio.sleep(0)
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
