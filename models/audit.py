@@ -15,6 +15,9 @@ from runtime.database import compile_sql
 from runtime.ids import uuid7
 from runtime.wording import ID, MOMENT, batch, rows_of
 
+# Nobody waits for an entry, so they gather: fewer statements for the same rows.
+GATHER_SECONDS = 0.05
+
 # Entries of callers that no merchant is known of belong to this one.
 NOBODY = UUID(int=0)
 
@@ -50,7 +53,10 @@ class AuditTrail:
 
     def __init__(self, dsn: str) -> None:
         self._writes: Coalescer[AuditEntry, None] = Coalescer(
-            _write, [Lane(dsn, 0)], sort_key=lambda entry: entry.id
+            _write,
+            [Lane(dsn, 0)],
+            sort_key=lambda entry: entry.id,
+            gather_seconds=GATHER_SECONDS,
         )
 
     def record(self, merchant_id: UUID | None, entry: dict[str, Any]) -> None:

@@ -78,6 +78,7 @@ class Coalescer(Generic[Item, Result]):
     order in which a batch touches rows (the same everywhere, or batches deadlock).
     `group_key` keeps items of different groups out of one statement: one server takes
     all that waits (the default), a sharded one wants one merchant per statement.
+    `gather_seconds` lets rows that nobody waits for gather before they go out.
     """
 
     def __init__(
@@ -87,12 +88,14 @@ class Coalescer(Generic[Item, Result]):
         *,
         sort_key: Callable[[Item], Any],
         group_key: Callable[[Item], Hashable] | None = None,
+        gather_seconds: float = 0.0,
     ) -> None:
         self._run = run
         self._idle = list(lanes)
         self._lanes = tuple(lanes)
         self._sort_key = sort_key
         self._group_key = group_key
+        self._gather_seconds = gather_seconds
         self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
         self._scheduled = False
         self._running: set[asyncio.Task[None]] = set()
@@ -104,7 +107,10 @@ class Coalescer(Generic[Item, Result]):
         self._waiting.append((item, future))
         if self._idle and not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._dispatch)
+            if self._gather_seconds:
+                loop.call_later(self._gather_seconds, self._dispatch)
+            else:
+                loop.call_soon(self._dispatch)
         return future
 
     async def close(self) -> None:
@@ -114,6 +120,13 @@ class Coalescer(Generic[Item, Result]):
             await asyncio.wait(self._running)
         for lane in self._lanes:
             await lane.close()
+
+    def _dispatch_waiting(self) -> None:
+        if self._waiting and self._gather_seconds:
+            self._scheduled = True
+            asyncio.get_running_loop().call_later(self._gather_seconds, self._dispatch)
+        else:
+            self._dispatch()
 
     def _dispatch(self) -> None:
         self._scheduled = False
@@ -143,7 +156,8 @@ class Coalescer(Generic[Item, Result]):
             await self._attempt(lane, batch)
         finally:
             self._idle.append(lane)
-            self._dispatch()
+            if not self._scheduled:
+                self._dispatch_waiting()
 
     async def _attempt(
         self, lane: Lane, batch: list[tuple[Item, "asyncio.Future[Result]"]]

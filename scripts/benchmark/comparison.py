@@ -36,9 +36,7 @@ def transactions_per_second(
         }
 
 
-def _run(
-    binaries: Path, url: str, script: Path, mode: str, seconds: int, clients: int
-) -> float:
+def _run(binaries: Path, url: str, script: Path, mode: str, seconds: int, clients: int) -> float:
     command = [
         str(binaries / "pgbench"),
         *("-n", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(seconds)),

@@ -52,9 +52,7 @@ async def _measure(stack: Stack, shop: Shop, rate: float) -> dict[str, list[floa
     return times
 
 
-async def _create(
-    session: aiohttp.ClientSession, key: str, body: dict[str, Any]
-) -> dict[str, Any]:
+async def _create(session: aiohttp.ClientSession, key: str, body: dict[str, Any]) -> dict[str, Any]:
     headers = {"Idempotency-Key": key}
     async with session.post("/v1/payments", json=body, headers=headers) as response:
         answer: dict[str, Any] = await response.json()

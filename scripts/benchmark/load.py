@@ -36,7 +36,8 @@ function done(summary, latency, requests)
   local bad = summary.errors.status + summary.errors.connect + summary.errors.read
     + summary.errors.write + summary.errors.timeout
   io.write(string.format(
-    '{"requests": %%d, "microseconds": %%d, "bad": %%d, "p50": %%.3f, "p95": %%.3f, "p99": %%.3f}\\n',
+    '{"requests": %%d, "microseconds": %%d, "bad": %%d,' ..
+    ' "p50": %%.3f, "p95": %%.3f, "p99": %%.3f}\\n',
     summary.requests, summary.duration, bad, latency:percentile(50) / 1000,
     latency:percentile(95) / 1000, latency:percentile(99) / 1000))
 end

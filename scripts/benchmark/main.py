@@ -103,9 +103,7 @@ def _show_reads(stack: Stack, shop: Shop, options: argparse.Namespace) -> None:
         )
 
 
-def _reads(
-    stack: Stack, shop: Shop, options: argparse.Namespace, size: str
-) -> list[Result]:
+def _reads(stack: Stack, shop: Shop, options: argparse.Namespace, size: str) -> list[Result]:
     paths = shop.payment_paths(stack.databases.main)
     loads = [
         Load(f"retrieve, {size}", paths, shop.key),

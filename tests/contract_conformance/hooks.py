@@ -2,6 +2,7 @@
 
 * The document's examples name ids that nobody has.  Where a generated request carries one of
   them, it gets one of the test merchant's instead, so that examples are really accepted.
+  Payments get the method that nobody detaches for two of three ids of their own choice.
 * A cursor belongs to one list: the examples' cursors are left out.
 * A key is used once: a replay answers with an object that may be gone by now, which looks
   like a created object that cannot be found.
@@ -19,6 +20,8 @@ from uuid import uuid4
 
 import schemathesis
 
+OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
+OWN_CUSTOMER = re.compile(r"cus_[0-9a-f]{32}")
 SAMPLE_ID = re.compile(r"(mch|cus|tok|pm|pay|ref|evt|whe)_019d7[0-9a-f]{27}")
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -33,15 +36,17 @@ POOL_BY_PREFIX = {
     "evt": "events",
     "whe": "webhook_endpoints",
 }
-# Some operations need a payment in a certain state.
-PAYMENTS_BY_PATH = {
-    "/v1/payments/{payment_id}/capture": "held_payments",
-    "/v1/payments/{payment_id}/cancel": "held_payments",
-    "/v1/payments/{payment_id}/refunds": "taken_payments",
-    "/v1/payments/{payment_id}/refunds/{refund_id}": "refunded_payments",
+# Some operations need a payment in a certain state, or a method that nobody detaches.
+POOL_BY_OPERATION = {
+    ("/v1/payments", "pm"): "lasting_methods",
+    ("/v1/payments/{payment_id}/capture", "pay"): "held_payments",
+    ("/v1/payments/{payment_id}/cancel", "pay"): "held_payments",
+    ("/v1/payments/{payment_id}/refunds", "pay"): "taken_payments",
+    ("/v1/payments/{payment_id}/refunds/{refund_id}", "pay"): "refunded_payments",
 }
 
 STOCK: dict[str, list[str]] = json.loads(Path(os.environ["PAYMINT_STOCK"]).read_text())
+TURNS = cycle([True, True, False])
 POOLS = {name: cycle(values) for name, values in STOCK.items()}
 
 
@@ -49,6 +54,8 @@ POOLS = {name: cycle(values) for name, values in STOCK.items()}
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Changes a case just before it is sent, in every phase; what need not change is let be."""
     path = case.operation.path
+    if path == "/v1/payments" and isinstance(case.body, dict):
+        with_lasting_method(case.body)
     for part in ("path_parameters", "body"):
         before = getattr(case, part)
         after = real(path, before)
@@ -66,6 +73,15 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
         headers[KEY] = str(uuid4())
 
 
+def with_lasting_method(body: dict[str, Any]) -> None:
+    """Links hand on tokens that were used and methods that were detached by now."""
+    instrument = body.get("payment_method_id")
+    if isinstance(instrument, str) and OWN_INSTRUMENT.fullmatch(instrument) and next(TURNS):
+        body["payment_method_id"] = STOCK["lasting_methods"][0]
+        if "customer_id" in body and OWN_CUSTOMER.fullmatch(str(body["customer_id"])):
+            body["customer_id"] = STOCK["customers"][0]
+
+
 def sample_cursor(value: Any) -> bool:
     return isinstance(value, str) and SAMPLE_CURSOR.fullmatch(value) is not None
 
@@ -81,5 +97,5 @@ def real(path: str, value: Any) -> Any:
     found = SAMPLE_ID.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return value
-    pool = POOL_BY_PREFIX[found[1]]
-    return next(POOLS[PAYMENTS_BY_PATH.get(path, pool) if pool == "payments" else pool])
+    prefix = found[1]
+    return next(POOLS[POOL_BY_OPERATION.get((path, prefix), POOL_BY_PREFIX[prefix])])

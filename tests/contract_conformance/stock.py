@@ -6,6 +6,7 @@ from tests.shop import Merchant, told
 
 # Captures, cancellations, detachments and saved tokens use things up; so there are several.
 OF_EACH = 12
+HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
 
 
@@ -13,11 +14,12 @@ def lay_in(merchant: Merchant) -> dict[str, list[str]]:
     """Ids by the name of their dictionary in schemathesis.toml."""
     customer = merchant.customer(email="ada@example.com", name="Ada")["id"]
     methods = [told(merchant.save_card(customer, luhn(n)), 201)["id"] for n in range(OF_EACH)]
-    held = [pay(merchant, methods[0], capture=False) for _ in range(OF_EACH)]
+    held = [pay(merchant, methods[0], capture=False) for _ in range(HELD_PAYMENTS)]
     taken = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
     return {
         "customers": [customer],
-        "payment_methods": methods,
+        "payment_methods": methods[1:],
+        "lasting_methods": methods[:1],
         "payments": held + taken,
         "held_payments": held,
         "taken_payments": taken,

@@ -4,6 +4,7 @@ A disagreement, an error or a warning of the list in schemathesis.toml fails; so
 has asked too little.
 """
 
+import json
 import os
 import re
 import shutil
@@ -38,8 +39,10 @@ def desk(shop: Shop) -> Iterator[tuple[Path, dict[str, str]]]:
     with tempfile.TemporaryDirectory(prefix="paymint-schemathesis-") as name:
         directory = Path(name)
         shutil.copy(ROOT / "schemathesis.toml", directory)
-        write_dictionaries(lay_in(merchant), directory)
-        yield directory, {**os.environ, **keys}
+        stock = lay_in(merchant)
+        write_dictionaries(stock, directory)
+        (directory / "stock.json").write_text(json.dumps(stock))
+        yield directory, {**os.environ, **keys, "PAYMINT_STOCK": str(directory / "stock.json")}
 
 
 def run(desk: tuple[Path, dict[str, str]], url: str, *options: str) -> str:
