@@ -53,7 +53,11 @@ async def ask_network(house: House, request_id: str, payment: Row) -> relay.Deci
 
 
 async def finish_operation(
-    house: House, transaction: Transaction, payment: Row, decision: relay.Decision
+    house: House,
+    transaction: Transaction,
+    request_id: str,
+    payment: Row,
+    decision: relay.Decision,
 ) -> Row:
     """Save what the answer makes of a locked payment; the row as it then stands."""
     after = put_back(payment)
@@ -67,5 +71,5 @@ async def finish_operation(
         after["amount_captured"] = payment["operation_amount"]
         after["captured_at"] = house.clock.now()
     await save_payment(transaction, payment, after)
-    await record_payment_event(house, transaction, after, step.event)
+    await record_payment_event(house, transaction, request_id, after, step.event)
     return after

@@ -58,7 +58,7 @@ async def cancel_payment(house: House, asking: Asking, payment_id: str) -> Reply
         payment = await _locked(transaction, asking, payment_id)
         payments.transition(payment["status"], "cancel")
         if payment["status"] == "pending":
-            return await _cancel_pending(house, transaction, payment)
+            return await _cancel_pending(house, asking, transaction, payment)
         begun.append(await _begin(house, asking, transaction, payment, "cancel", None))
         return None
 
@@ -95,7 +95,7 @@ async def _record_answer(
             raise Unavailable
         after = locked
         if decision is not None and _still_ours(locked, payment):
-            after = await finish_operation(house, transaction, locked, decision)
+            after = await finish_operation(house, transaction, asking.request_id, locked, decision)
         status = ACCEPTED if after["operation"] is not None else OK
         reply = Reply(status, payments.resource(after))
         await keep(transaction, asking, reply)
@@ -152,7 +152,9 @@ async def _begin(
     return after
 
 
-async def _cancel_pending(house: House, transaction: Transaction, payment: Row) -> Reply:
+async def _cancel_pending(
+    house: House, asking: Asking, transaction: Transaction, payment: Row
+) -> Reply:
     step = payments.transition(payment["status"], "cancel")
     after = {
         **payment,
@@ -165,5 +167,5 @@ async def _cancel_pending(house: House, transaction: Transaction, payment: Row) 
         "event_sequence": payment["event_sequence"] + 1,
     }
     await save_payment(transaction, payment, after)
-    await record_payment_event(house, transaction, after, step.event)
+    await record_payment_event(house, transaction, asking.request_id, after, step.event)
     return Reply(OK, payments.resource(after))

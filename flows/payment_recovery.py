@@ -13,9 +13,12 @@ import orjson
 from adapters.vault_door import NoAnswer
 from contract import relay
 from domain import authorisations, payments
+from domain.ids import to_text
 from flows.house import House
 from flows.operation_outcomes import ask_network, finish_operation, put_back
-from flows.recording import outcome_of, record_outcome
+from flows.payment_events import record_payment_event
+from flows.recording import outcome_of, record_outcome, refusal_of
+from flows.replies import kept_refusal
 from models import idempotency
 from models.idempotency import KeyName
 from models.payment_changes import (
@@ -34,7 +37,6 @@ LEASE = timedelta(seconds=5)
 AUTHORISATION_DEADLINE_LIVE = timedelta(minutes=15)
 AUTHORISATION_DEADLINE_SANDBOX = timedelta(seconds=30)
 _OK: Final = 200
-_REQUEST_ID: Final = "req_recovery"
 
 
 async def resume_due_payments(house: House) -> int:
@@ -52,6 +54,11 @@ async def resume_due_payments(house: House) -> int:
         except NoAnswer as silence:
             log("recovery_postponed", payment_id=payment["id"], reason=silence.reason)
     return taken
+
+
+def _request_id(payment: Row) -> str:
+    """Recovery answers no request: its lines and events carry the payment's own id."""
+    return to_text("req", payment["id"])
 
 
 async def _lease(house: House, key: PaymentKey) -> Row | None:
@@ -72,7 +79,7 @@ async def _resume(house: House, payment: Row) -> None:
 async def _resolve(house: House, payment: Row, attempt: str) -> relay.Resolution:
     answer = await house.vault.call(
         relay.Resolve(
-            request_id=_REQUEST_ID,
+            request_id=_request_id(payment),
             merchant_id=payment["merchant_id"],
             livemode=payment["livemode"],
             attempt_id=payment[attempt],
@@ -87,10 +94,12 @@ async def _resolve(house: House, payment: Row, attempt: str) -> relay.Resolution
 async def _resume_authorisation(house: House, payment: Row) -> None:
     resolution = await _resolve(house, payment, "attempt_id")
     if resolution.decision is not None:
-        await record_outcome(house, outcome_of(house, payment, resolution.decision))
+        await record_outcome(
+            house, _request_id(payment), outcome_of(house, payment, resolution.decision)
+        )
     elif resolution.state == "never_begun":
         if house.clock.now() - payment["created_at"] > _deadline(payment):
-            await record_outcome(house, authorisations.given_up(payment))
+            await record_outcome(house, _request_id(payment), authorisations.given_up(payment))
         else:
             await _authorise_again(house, payment)
     elif house.clock.now() - payment["created_at"] > _deadline(payment):
@@ -111,7 +120,7 @@ async def _authorise_again(house: House, payment: Row) -> None:
         await save_payment(transaction, locked, again)
     answer = await house.vault.call(
         relay.Authorise(
-            request_id=_REQUEST_ID,
+            request_id=_request_id(payment),
             merchant_id=again["merchant_id"],
             livemode=again["livemode"],
             attempt_id=again["attempt_id"],
@@ -123,23 +132,35 @@ async def _authorise_again(house: House, payment: Row) -> None:
         )
     )
     if isinstance(answer, relay.Decision):
-        await record_outcome(house, outcome_of(house, again, answer))
+        await record_outcome(house, _request_id(payment), outcome_of(house, again, answer))
     elif isinstance(answer, relay.Rejected):
         outcome = authorisations.declined(again, None, "processing_error", None)
-        await record_outcome(house, outcome)
+        await record_outcome(house, _request_id(payment), outcome)
 
 
 async def _give_up(house: House, payment: Row) -> None:
     """No answer by the deadline: the payment fails, and a late approval is reversed."""
-    failed = authorisations.given_up(payment)
-    reversing = {"resume_at": house.clock.now() + LEASE}
-    if not await record_outcome(house, failed._replace(payment={**failed.payment, **reversing})):
-        return
+    outcome = authorisations.given_up(payment)
+    reversing = {
+        "operation": "reverse",
+        "operation_attempt_id": house.new_id(),
+        "resume_at": house.clock.now() + LEASE,
+        "event_sequence": payment["event_sequence"] + 1,
+    }
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
-        if locked is not None and locked["operation"] is None:
-            changed = {"operation": "reverse", "operation_attempt_id": house.new_id()}
-            await save_payment(transaction, locked, {**locked, **changed})
+        if locked is None or locked["attempt_id"] != payment["attempt_id"]:
+            return
+        if locked["status"] != "pending":
+            return
+        after = {**outcome.payment, **reversing}
+        await save_payment(transaction, locked, after)
+        await record_payment_event(house, transaction, _request_id(payment), after, outcome.event)
+        refusal = refusal_of(outcome)
+        if refusal is not None:
+            name = KeyName(payment["idempotency_key"], payment["merchant_id"], payment["livemode"])
+            kept = orjson.dumps(kept_refusal(refusal)).decode()
+            await idempotency.answer(transaction, name, refusal.status, kept)
 
 
 async def _resume_reversal(house: House, payment: Row) -> None:
@@ -148,7 +169,7 @@ async def _resume_reversal(house: House, payment: Row) -> None:
     if resolution.state == "undecided":
         return
     if resolution.decision is not None and resolution.decision.outcome == "approved":
-        await ask_network(house, _REQUEST_ID, payment)
+        await ask_network(house, _request_id(payment), payment)
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
         if locked is not None and locked["operation"] == "reverse":
@@ -167,7 +188,9 @@ async def _resume_operation(house: House, payment: Row) -> None:
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
         if locked is not None and locked["operation"] is not None:
-            after = await finish_operation(house, transaction, locked, decision)
+            after = await finish_operation(
+                house, transaction, _request_id(payment), locked, decision
+            )
             await _keep_reply(transaction, locked, after)
 
 
@@ -187,4 +210,4 @@ async def _operate_again(house: House, payment: Row) -> relay.Decision | None:
             return None
         again = {**locked, "operation_attempt_id": house.new_id()}
         await save_payment(transaction, locked, again)
-    return await ask_network(house, _REQUEST_ID, again)
+    return await ask_network(house, _request_id(payment), again)

@@ -230,7 +230,7 @@ async def _settle_unknown(house: House, asking: Asking, payment: Row, seconds_le
 
 async def _finish(house: House, asking: Asking, outcome: authorisations.Outcome) -> Reply:
     payment = outcome.payment
-    if not await record_outcome(house, outcome):
+    if not await record_outcome(house, asking.request_id, outcome):
         return await _overtaken(house, asking, payment)
     refusal = refusal_of(outcome)
     if refusal is not None:

@@ -40,7 +40,7 @@ def _decline_code_for_merchants(failure_code: str) -> str:
     return "processing_error" if failure_code == payments.NETWORK_UNAVAILABLE else failure_code
 
 
-async def record_outcome(house: House, outcome: Outcome) -> bool:
+async def record_outcome(house: House, request_id: str, outcome: Outcome) -> bool:
     """Write the outcome with its event and the reply of its key, in one commit.
 
     False when the payment was no longer pending under this attempt.
@@ -72,6 +72,7 @@ async def record_outcome(house: House, outcome: Outcome) -> bool:
             event_id=house.new_id(),
             event_type=outcome.event,
             object=payments.resource(payment),
+            request_id=request_id,
             occurred_at=moments.to_text(house.clock.now()),
         )
     )

@@ -52,7 +52,7 @@ async def settle(house: House, refund: Row) -> None:
         return
     failure_code = None if decision.outcome == "approved" else _failure_code(decision.code)
     async with house.database.transaction() as transaction:
-        settled = await _settle(house, transaction, refund, failure_code)
+        settled = await _settle(house, transaction, request_id, refund, failure_code)
     if settled is not None:
         _log(refund, request_id, status=settled["status"], failure_code=failure_code)
 
@@ -117,7 +117,11 @@ def _failure_code(code: str | None) -> str:
 
 
 async def _settle(
-    house: House, transaction: Transaction, refund: Row, failure_code: str | None
+    house: House,
+    transaction: Transaction,
+    request_id: str,
+    refund: Row,
+    failure_code: str | None,
 ) -> Row | None:
     """Refund, payment, counters and event in one commit; None when it was settled before."""
     key = PaymentKey(refund["payment_id"], refund["merchant_id"], refund["livemode"])
@@ -141,6 +145,7 @@ async def _settle(
         object_id=settled["id"],
         sequence=settled["event_sequence"],
         object=orjson.dumps(refunds.resource(settled)).decode(),
+        request_id=request_id,
         occurred_at=house.clock.now(),
     )
     return settled

@@ -39,7 +39,7 @@ async def create_refund(
         await save_payment(transaction, payment, reserved)
         refund = _new_refund(house, payment, taken, reason)
         await insert_refund(transaction, refund)
-        await _announce(house, transaction, refund)
+        await _announce(house, asking, transaction, refund)
         return Reply(CREATED, refunds.resource(refund))
 
     return await once(house, asking, change)
@@ -86,7 +86,7 @@ def _new_refund(house: House, payment: Row, amount: int, reason: str | None) -> 
     }
 
 
-async def _announce(house: House, transaction: Transaction, refund: Row) -> None:
+async def _announce(house: House, asking: Asking, transaction: Transaction, refund: Row) -> None:
     await record_event(
         transaction,
         event_id=house.new_id(),
@@ -96,5 +96,6 @@ async def _announce(house: House, transaction: Transaction, refund: Row) -> None
         object_id=refund["id"],
         sequence=refund["event_sequence"],
         object=orjson.dumps(refunds.resource(refund)).decode(),
+        request_id=asking.request_id,
         occurred_at=refund["created_at"],
     )

@@ -145,6 +145,7 @@ def _logged(delivery: Delivery, ended: EndedAttempt) -> dict[str, Any]:
     return {
         "event_id": to_text("evt", ended.event_id),
         "event_type": delivery.event["type"],
+        "request_id": delivery.event["request_id"],
         "endpoint_id": to_text("whe", ended.endpoint_id),
         "merchant_id": to_text("mch", ended.merchant_id),
         "attempt": ended.attempt,

@@ -15,7 +15,7 @@ def written_events(changed: sa.CTE) -> sa.CTE:
     """A CTE that writes one event per row of `changed`.
 
     `changed` has the columns event_id, merchant_id, livemode, event_type, object_id,
-    sequence, object, occurred_at.
+    sequence, object, request_id, occurred_at.
     """
     row = changed.c
     chosen = sa.select(
@@ -26,6 +26,7 @@ def written_events(changed: sa.CTE) -> sa.CTE:
         row.object_id,
         row.sequence,
         row.object,
+        row.request_id,
         row.occurred_at,
     )
     return insert(EVENTS).from_select(_EVENT_COLUMNS, chosen).cte("written_events")
@@ -75,6 +76,7 @@ def _one_event() -> sa.Select[Any]:
                 "object_id": EVENTS.c.object_id.type,
                 "sequence": EVENTS.c.sequence.type,
                 "object": EVENTS.c.object.type,
+                "request_id": EVENTS.c.request_id.type,
                 "occurred_at": EVENTS.c.created_at.type,
             }.items()
         )

@@ -6,7 +6,6 @@ payment never see the same state.
 
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -143,14 +142,12 @@ async def withdraw_payment(transaction: Transaction, payment: Row) -> bool:
     return True
 
 
-def event_fields(payment: Row, event_id: UUID, shown: str, at: datetime) -> dict[str, Any]:
-    """The columns of an event about a payment, but for its type."""
+def event_fields(payment: Row, shown: str) -> dict[str, Any]:
+    """What an event about a payment says of it."""
     return {
-        "event_id": event_id,
         "merchant_id": payment["merchant_id"],
         "livemode": payment["livemode"],
         "object_id": payment["id"],
         "sequence": payment["event_sequence"],
         "object": shown,
-        "occurred_at": at,
     }

@@ -45,6 +45,7 @@ class DecidedPayment(NamedTuple):
     event_id: UUID
     event_type: str
     object: Any
+    request_id: str
     occurred_at: str
 
 
@@ -74,6 +75,7 @@ def _decide_statement() -> sa.Select[Any]:
         event_id=ID,
         event_type=TEXT,
         object=_JSON,
+        request_id=TEXT,
         occurred_at=MOMENT,
     )
     changed = _changed_payments(asked)
@@ -136,6 +138,7 @@ def _changed_payments(asked: sa.CTE) -> sa.CTE:
             asked.c.event_id,
             asked.c.event_type,
             asked.c.object,
+            asked.c.request_id,
             asked.c.occurred_at,
             asked.c.key,
             asked.c.reply_status,

@@ -28,7 +28,7 @@ def _get_statement() -> sa.Select[tuple[object, ...]]:
     return sa.select(PAYMENTS).select_from(asked.join(PAYMENTS, same))
 
 
-_GET_MANY = compile_sql(_get_statement()).text.encode()
+GET_MANY = compile_sql(_get_statement()).text.encode()
 
 
 def _distinct(keys: Sequence[PaymentKey]) -> list[PaymentKey]:
@@ -37,6 +37,6 @@ def _distinct(keys: Sequence[PaymentKey]) -> list[PaymentKey]:
 
 async def read_payments(lane: Lane, keys: Sequence[PaymentKey]) -> list[Row | None]:
     """The row of each key, or None where this merchant has no such payment."""
-    rows = await lane.rows(_GET_MANY, {"rows": batch(_distinct(keys))})
+    rows = await lane.rows(GET_MANY, {"rows": batch(_distinct(keys))})
     found = {(row["id"], row["merchant_id"], row["livemode"]): row for row in rows}
     return [found.get(key) for key in keys]

@@ -259,6 +259,8 @@ EVENTS = sa.Table(
     _identifier("object_id", nullable=False),
     sa.Column("sequence", sa.Integer, nullable=False),
     sa.Column("object", JSON, nullable=False),
+    # The request or the worker's turn that caused it; log lines of deliveries carry it on.
+    sa.Column("request_id", sa.Text, nullable=False),
     _created(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.Index("events_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),

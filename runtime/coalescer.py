@@ -25,7 +25,7 @@ RECONNECT_PAUSE_SECONDS = 0.05
 # Planning one of these statements costs more than running it (measured:
 # docs/performance.md), so a plan is kept for some seconds.  A plan made while a table was
 # small must not read it whole when it has grown: rows are found through indexes only.
-_PLAN_ONCE = (
+PLAN_SETTINGS = (
     "-c plan_cache_mode=force_generic_plan"
     " -c enable_seqscan=off -c enable_bitmapscan=off -c enable_material=off"
     " -c enable_hashjoin=off -c enable_mergejoin=off"
@@ -48,7 +48,7 @@ class Lane:
         """The open connection, made anew when it was lost."""
         if self._connection is None or self._connection.closed:
             self._connection = await psycopg.AsyncConnection.connect(
-                self._dsn, **connection_options(_PLAN_ONCE, prepare_threshold=0)
+                self._dsn, **connection_options(PLAN_SETTINGS, prepare_threshold=0)
             )
         return self._connection
 

@@ -101,6 +101,7 @@ def _script(merchant_id: UUID, method_id: UUID) -> str:
             "event_id": _EVENT_ID,
             "event_type": "'payment.captured'",
             "object": shown,
+            "request_id": "'req_bench'",
             "occurred_at": "now()",
         }
     )

@@ -21,7 +21,7 @@ from uuid import uuid4
 import schemathesis
 
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
-OWN_CUSTOMER = re.compile(r"cus_[0-9a-f]{32}")
+REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
 SAMPLE_ID = re.compile(r"(mch|cus|tok|pm|pay|ref|evt|whe)_019d7[0-9a-f]{27}")
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -46,8 +46,10 @@ POOL_BY_OPERATION = {
 }
 
 STOCK: dict[str, list[str]] = json.loads(Path(os.environ["PAYMINT_STOCK"]).read_text())
-TURNS = cycle([True, True, False])
 POOLS = {name: cycle(values) for name, values in STOCK.items()}
+LASTING = STOCK["lasting_methods"][0]
+SPARE = POOLS["payment_methods"]
+TURNS = cycle([True, True, False])
 
 
 @schemathesis.hook
@@ -56,6 +58,8 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     path = case.operation.path
     if path == "/v1/payments" and isinstance(case.body, dict):
         with_lasting_method(case.body)
+    if case.method == "DELETE" and LASTING in (case.path_parameters or {}).values():
+        case.path_parameters = {**case.path_parameters, "payment_method_id": next(SPARE)}
     for part in ("path_parameters", "body"):
         before = getattr(case, part)
         after = real(path, before)
@@ -77,8 +81,8 @@ def with_lasting_method(body: dict[str, Any]) -> None:
     """Links hand on tokens that were used and methods that were detached by now."""
     instrument = body.get("payment_method_id")
     if isinstance(instrument, str) and OWN_INSTRUMENT.fullmatch(instrument) and next(TURNS):
-        body["payment_method_id"] = STOCK["lasting_methods"][0]
-        if "customer_id" in body and OWN_CUSTOMER.fullmatch(str(body["customer_id"])):
+        body["payment_method_id"] = LASTING
+        if REFERENCE.fullmatch(str(body.get("customer_id", ""))):
             body["customer_id"] = STOCK["customers"][0]
 
 

@@ -156,6 +156,7 @@ class Bench:
                 object_id=object_id or uuid7(),
                 sequence=sequence,
                 object=orjson.dumps({"object": "payment", "description": "<b>&"}).decode(),
+                request_id="req_test",
                 occurred_at=self.clock.now(),
             )
         return event_id

@@ -48,6 +48,7 @@ def _create_events() -> None:
         sa.Column("object_id", sa.UUID(), nullable=False),
         sa.Column("sequence", sa.Integer(), nullable=False),
         sa.Column("object", postgresql.JSON(), nullable=False),
+        sa.Column("request_id", sa.Text(), nullable=False),
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", "merchant_id"),
         postgresql_partition_by="RANGE (id)",

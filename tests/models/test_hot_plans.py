@@ -1,0 +1,61 @@
+"""Plans of the coalesced statements on an empty database: the worst time to be planned.
+
+A plan made while a table is empty serves it for seconds while it grows, so no plan may
+read a table, or an index, from one end to the other (docs/decisions, plans).
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from models.migrate import migrate
+from models.payment_decide import DECIDE
+from models.payment_reads import GET_MANY
+from models.payment_record import RECORD
+from runtime.coalescer import PLAN_SETTINGS
+from tests.vault.cluster import Cluster
+
+STATEMENTS = {
+    "record": RECORD.text,
+    "decide": DECIDE.text,
+    "get": GET_MANY.decode(),
+}
+_SCAN = re.compile(r"(Seq|Bitmap Heap) Scan on (?!pg_)\w+|Index (?:Only )?Scan using (\w+)")
+
+
+@pytest.fixture(scope="module")
+def empty_database() -> Iterator[str]:
+    directory = Path(tempfile.mkdtemp(prefix="paymint-plan-tests-"))
+    directory.chmod(0o755)
+    running = Cluster(directory)
+    url = running.database()
+    migrate(url)
+    yield url
+    running.stop()
+    shutil.rmtree(directory)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_rows_are_looked_up_and_never_walked(empty_database: str, name: str) -> None:
+    text = STATEMENTS[name].replace("%(rows)s", "$1").replace("%(slot)s", "$2")
+    types = "(json, smallint)" if "$2" in text else "(json)"
+    values = "('[]', 1)" if "$2" in text else "('[]')"
+    with psycopg.connect(empty_database, options=PLAN_SETTINGS) as connection:
+        connection.execute(f"PREPARE hot {types} AS {text}".encode())
+        rows = connection.execute(f"EXPLAIN (FORMAT TEXT) EXECUTE hot {values}".encode()).fetchall()
+    plan = "\n".join(row[0] for row in rows)
+    scans = _SCAN.findall(plan)
+    assert scans, plan
+    assert not [kind for kind, _ in scans if kind], plan
+    # Every look-up has the row's own id in its condition, whichever index carries it.
+    lookups = re.findall(r"Index (?:Only )?Scan using \w+[^\n]*\n\s+Index Cond: ([^\n]*)", plan)
+    assert len(lookups) == len(scans), plan
+    assert all(
+        "asked" in condition or "changed" in condition or "anon_1" in condition
+        for condition in lookups
+    ), plan
