@@ -115,7 +115,7 @@ class KeyRing:
         return proven.caller
 
     async def _row(self, parsed: api_keys.ParsedKey) -> Row:
-        async with self._database.transaction() as transaction:
+        async with self._database.reading() as transaction:
             if parsed.kind == "platform":
                 row = await read_platform_key(transaction, parsed.key_id)
             else:

@@ -20,7 +20,7 @@ async def list_customers(house: House, asking: Asking, query: Mapping[str, Any])
     """A page of the merchant's customers, newest first."""
     caller = asking.caller
     asked = pages.ask(query)
-    async with house.database.transaction() as transaction:
+    async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
             CUSTOMERS,
@@ -38,7 +38,7 @@ async def list_payment_methods(
     """A page of a customer's attached methods, newest first; 404 without the customer."""
     customer = await find_customer(house, asking, customer_id)
     asked = pages.ask(query, {"customer_id": customer["id"]})
-    async with house.database.transaction() as transaction:
+    async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
             PAYMENT_METHODS,
@@ -57,7 +57,7 @@ async def find_customer(
     row = None
     if identifier is not None:
         whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
-        async with house.database.transaction() as transaction:
+        async with house.database.reading() as transaction:
             row = await read_customer(transaction, whose, identifier)
     if row is None:
         raise Missing("resource_missing", param)

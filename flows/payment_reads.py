@@ -38,7 +38,7 @@ async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) 
     caller = asking.caller
     asked = pages.ask(query, {"status": query.get("status"), "currency": query.get("currency")})
     total = None
-    async with house.database.transaction() as transaction:
+    async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
             PAYMENTS,
@@ -63,7 +63,7 @@ async def list_refunds(
     """A page of a payment's refunds, newest first; 404 without the payment."""
     payment = await find_payment(house, asking, payment_id)
     asked = pages.ask(query, {"payment_id": payment["id"]})
-    async with house.database.transaction() as transaction:
+    async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
             REFUNDS,

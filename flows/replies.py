@@ -83,7 +83,7 @@ async def earlier_reply(house: House, asking: Asking) -> Reply | None:
     """The reply that this request's key has, if it was used before."""
     if asking.once is None:
         return None
-    async with house.database.transaction() as transaction:
+    async with house.database.reading() as transaction:
         earlier = await idempotency.read(transaction, asking)
     return None if earlier is None else replay(asking, earlier)
 

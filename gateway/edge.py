@@ -29,9 +29,14 @@ class Edge:
             return
         exchange = Exchange(self._house, scope, receive, send)
         scope[SCOPE_KEY] = exchange
-        await self._proceed(exchange)
-        if exchange.status != CLIENT_GONE_STATUS:
-            await _send(exchange)
+        try:
+            await self._proceed(exchange)
+            if exchange.status != CLIENT_GONE_STATUS:
+                await _send(exchange)
+        finally:
+            # The server's own object holds the scope: left in it, the exchange would be a
+            # cycle of eighteen objects a request, and the collector would stop the loop.
+            del scope[SCOPE_KEY]
 
     async def _inside(self, exchange: Exchange) -> None:
         await self._app(exchange.scope, exchange.receive, exchange.send)

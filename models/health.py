@@ -10,7 +10,7 @@ _ONE = compile_sql(sa.select(sa.literal_column("1").label("one")))
 async def database_answers(database: Database) -> bool:
     """True when a statement ran."""
     try:
-        async with database.transaction() as transaction:
+        async with database.reading() as transaction:
             await transaction.one(_ONE)
     except DatabaseUnavailable:
         return False

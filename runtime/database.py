@@ -9,9 +9,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 import psycopg
 import sqlalchemy as sa
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects import postgresql
 
@@ -21,6 +23,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000
 
 Row = dict[str, Any]
+set_json_loads(orjson.loads)
 # psycopg's own dialect object writes %(name)s::TYPE, so PostgreSQL never guesses a type.
 _DIALECT = postgresql.psycopg.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
@@ -56,7 +59,10 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail on its own: undone when the block raises, kept otherwise."""
+        """A part that can fail on its own: undone when the block raises, kept otherwise.
+
+        The outermost one is the transaction itself.
+        """
         async with self._connection.transaction():
             yield
 
@@ -124,8 +130,14 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction: committed when the block ends, rolled back when it raises."""
+        async with self.reading() as statements, statements.savepoint():
+            yield statements
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Transaction]:
+        """A connection for statements that change nothing: each sees what is committed."""
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with self._pool.connection() as connection:
                 yield Transaction(connection, self._slots.get(id(connection), self._first_slot))
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable from error

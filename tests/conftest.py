@@ -27,6 +27,12 @@ def merchant(shop: Shop) -> Merchant:
 
 
 @pytest.fixture
+def rival(shop: Shop) -> Merchant:
+    """Another merchant, to whom nothing of the first may be shown."""
+    return shop.open_account()
+
+
+@pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A webhook receiver that answers 200."""
     with receiving() as made:

@@ -12,6 +12,7 @@ from contract.operations import compile_operations
 from runtime.clock import SystemClock
 from runtime.database import Database, DatabaseUnavailable
 from runtime.log import configure, log, log_exception
+from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from vault.calls import Calls
 from vault.door.desk import Desk
@@ -69,6 +70,7 @@ class Vault:
             await self._relay.open(self._settings.relay_port, tls)
             await self._token_server.open()
             ends.push_async_callback(self._close_doors)
+            settle_memory()
             log("vault_ready", relay_port=self._settings.relay_port)
             await stop.wait()
             log("vault_stopping")

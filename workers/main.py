@@ -12,6 +12,7 @@ from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
 from flows.webhook_delivery import WebhookDelivery
 from runtime.log import configure, log
+from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from workers.deliveries import Deliveries
 from workers.refunds import Refunds
@@ -40,6 +41,7 @@ class Worker:
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what was begun (at most 12 s)."""
         running = [asyncio.create_task(loop.run()) for loop in self._loops]
+        settle_memory()
         log("worker_ready")
         await stop.wait()
         log("worker_stopping")

@@ -25,12 +25,9 @@ def test_the_whole_way(shop: Shop, merchant: Merchant, receiver: Receiver) -> No
     kinds = ["authorise", "capture", "refund"]
     assert shop.decisions(payment) == [(kind, "approved") for kind in kinds]
     check_deliveries(receiver, str(endpoint["secret"]))
-    assert receiver.types() == [
-        "payment.authorized",
-        "payment.captured",
-        "refund.created",
-        "refund.succeeded",
-    ]
+    # In order per object; the payment's and the refund's may overtake each other.
+    assert [t for t in receiver.types() if "pay" in t] == ["payment.authorized", "payment.captured"]
+    assert [t for t in receiver.types() if "ref" in t] == ["refund.created", "refund.succeeded"]
 
 
 def check_deliveries(receiver: Receiver, secret: str) -> None:

@@ -1,0 +1,72 @@
+"""A stack of its own for what kills processes, so that no other test is disturbed."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.faults.buyers import Buyers
+from tests.faults.evidence import Evidence
+from tests.serving import STRICT, eventually, serving
+from tests.shop import Merchant, Shop, told
+
+RESTART_SECONDS = 20.0
+
+Kill = Callable[[str], None]
+
+
+@pytest.fixture(scope="package")
+def fault_shop() -> Iterator[Shop]:
+    """A stack whose processes may be killed; the launcher starts them again.
+
+    Its network takes its time, so that a kill finds payments at every step of their way.
+    """
+    options = ("--port", "0", "--allow-loopback-webhooks", "--network-latency", "40-120")
+    with serving(STRICT, *options) as running:
+        opened = Shop(running)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture
+def merchant(fault_shop: Shop) -> Merchant:
+    """A merchant of this test's own, on the stack that is broken."""
+    return fault_shop.open_account()
+
+
+@pytest.fixture
+def saved_card(merchant: Merchant) -> str:
+    """A card that can be paid with again and again."""
+    customer = merchant.customer()["id"]
+    return str(told(merchant.save_card(customer), 201)["id"])
+
+
+@pytest.fixture
+def buyers(fault_shop: Shop, merchant: Merchant, saved_card: str) -> Buyers:
+    return Buyers(fault_shop.base_url, merchant, saved_card)
+
+
+@pytest.fixture
+def evidence(fault_shop: Shop, merchant: Merchant) -> Evidence:
+    return Evidence(fault_shop, merchant)
+
+
+@pytest.fixture
+def kill(fault_shop: Shop) -> Iterator[Kill]:
+    """kill -9 of a child by its name; the test ends only when the launcher has replaced it."""
+    killed: dict[str, int] = {}
+
+    def now(name: str) -> None:
+        killed[name] = fault_shop.serving.process_id(name)
+        os.kill(killed[name], signal.SIGKILL)
+
+    yield now
+    for name, process in killed.items():
+        assert eventually(_replaced(fault_shop, name, process), RESTART_SECONDS), name
+
+
+def _replaced(shop: Shop, name: str, process: int) -> Callable[[], bool]:
+    return lambda: shop.serving.process_id(name) != process

@@ -1,0 +1,204 @@
+"""Card numbers and CVCs stay in the vault, and there under seal only.
+
+Marked numbers are paid with on every path, and sent to every wrong place.  Then everything is
+searched that outlives a request: both databases, Valkey, the logs, the simulator's journal
+(PCI DSS 4.0.1 req. 3.3.1, 3.4.1, 3.5.1).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+
+from tests.serving import eventually
+from tests.shop import EXPIRY_YEAR, Merchant, Shop, bearer, card, told
+
+# Luhn-valid numbers that nothing else of the tests uses, and a CVC that is no part of an id.
+PAID, SAVED, DECLINED = "4929939187355598", "4485383550284604", "4000000000000341"
+ASTRAY = "5555341244441115"
+WRONG = "4929939187355599"
+CVC = "8163"
+AMEX = "371449635398431"
+MARKED = (PAID, SAVED, DECLINED, ASTRAY, WRONG, AMEX)
+LARGEST_LOG_BYTES = 200 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def used(shop: Shop) -> Merchant:
+    """A merchant at whom every marked number was used, rightly and wrongly."""
+    merchant = shop.open_account()
+    pay_on_every_path(merchant)
+    send_astray(shop, merchant)
+    return merchant
+
+
+def pay_on_every_path(merchant: Merchant) -> None:
+    key = str(uuid4())
+    body = card(PAID)
+    for _ in range(2):
+        told(merchant.token_answer(body, **{"Idempotency-Key": key}), 201)
+    sale = merchant.pay(merchant.tokenise(PAID))["id"]
+    merchant.refund(sale)
+    held = merchant.pay(merchant.tokenise(AMEX, cvc=CVC), capture=False)["id"]
+    told(merchant.act(held, "capture", {"amount": 5000}), 200)
+    cancelled = merchant.pay(merchant.tokenise(PAID), capture=False)["id"]
+    told(merchant.act(cancelled, "cancel"), 200)
+    customer = merchant.customer()["id"]
+    saved = told(merchant.save_card(customer, SAVED), 201)["id"]
+    merchant.pay(saved)
+    path = f"/v1/customers/{customer}/payment_methods/{saved}"
+    told(merchant.ask("DELETE", path), 200)
+    told(merchant.save_card(customer, SAVED), 201)
+    assert merchant.pay_answer(merchant.tokenise(DECLINED)).status_code == 402
+    merchant.tokenise(AMEX, cvc=CVC)
+    assert merchant.token_answer(card(WRONG)).status_code == 402
+    assert merchant.token_answer(card(PAID, cvc="81631")).status_code == 400
+    assert merchant.token_answer(card(PAID, exp_year=EXPIRY_YEAR - 9)).status_code == 402
+
+
+def send_astray(shop: Shop, merchant: Merchant) -> None:
+    """Numbers where none belong; each is refused, and no refusal repeats them."""
+    answers = [
+        merchant.pay_answer("tok_1", amount=int(ASTRAY)),
+        merchant.pay_answer("tok_1", currency=ASTRAY),
+        merchant.pay_answer(ASTRAY),
+        merchant.pay_answer("tok_1", customer_id=ASTRAY),
+        merchant.ask("POST", "/v1/payments", {f"n{ASTRAY}": 1}, key=str(uuid4())),
+        merchant.pay_answer("tok_1", metadata={"n " + ASTRAY: "x"}),
+        merchant.pay_answer("tok_1", key=ASTRAY),
+        merchant.ask("POST", "/v1/payments", content=b'{"n":' + ASTRAY.encode() + b","),
+        merchant.ask("GET", f"/v1/payments/{ASTRAY}"),
+        merchant.ask("GET", f"/v1/{ASTRAY}"),
+        merchant.ask("GET", "/v1/payments", params={"limit": ASTRAY}),
+        merchant.ask("GET", "/v1/payments", params={ASTRAY: "1"}),
+        merchant.ask("GET", "/v1/payments", params={"starting_after": "crs_" + ASTRAY}),
+        merchant.ask("GET", "/v1/payments/pay_1", headers={"X-Card": ASTRAY, "Referer": ASTRAY}),
+        merchant.ask("POST", "/v1/customers", {"email": ASTRAY}),
+        merchant.ask("POST", "/v1/webhook_endpoints", {"url": f"ftp://{ASTRAY}"}),
+        shop.http.get("/v1/payments", headers=bearer(ASTRAY)),
+        shop.http.get("/v1/payments", headers=bearer(f"sk_test_{ASTRAY}")),
+        merchant.token_answer(card(exp_month=int(ASTRAY))),
+        merchant.token_answer({**card(), f"n{ASTRAY}": 1}),
+        merchant.token_answer(card(), **{"Idempotency-Key": ASTRAY}),
+        shop.vault.get(f"/v1/{ASTRAY}"),
+        shop.vault.post("/v1/tokens", content=ASTRAY, headers=bearer(merchant.publishable_key)),
+        merchant.http.request(ASTRAY, "/v1/payments"),
+    ]
+    for answer in answers:
+        assert 400 <= answer.status_code < 500, answer.text
+        assert ASTRAY not in answer.text and ASTRAY not in str(answer.headers)
+
+
+def tables(connection: psycopg.Connection[Any]) -> list[tuple[str, list[str]]]:
+    """Every table with its columns, partitions and bookkeeping included."""
+    rows = connection.execute(
+        "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns"
+        " WHERE table_schema = 'public' GROUP BY table_name"
+    ).fetchall()
+    return [(str(name), list(columns)) for name, columns in rows]
+
+
+def rows_with(connection: psycopg.Connection[Any], table: str, text: str, without: str) -> int:
+    """How many rows show a text, in words or in the hexadecimal of their bytes."""
+    found = connection.execute(
+        sql.SQL(
+            "SELECT count(*) FROM (SELECT (to_jsonb(t) - %s)::text AS shown FROM {} AS t) AS rows"
+            " WHERE shown LIKE %s OR shown LIKE %s"
+        ).format(sql.Identifier(table)),
+        (without, f"%{text}%", f"%{text.encode().hex()}%"),
+    ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+@pytest.mark.parametrize("number", MARKED)
+def test_no_table_of_the_main_house_has_a_number(shop: Shop, used: Merchant, number: str) -> None:
+    with shop.database() as connection:
+        found = tables(connection)
+        assert {"payments", "events", "audit_entries", "idempotency_keys"} <= dict(found).keys()
+        for table, _ in found:
+            assert rows_with(connection, table, number, without="") == 0, table
+
+
+@pytest.mark.parametrize("number", MARKED)
+def test_the_vaults_tables_have_it_under_seal_only(shop: Shop, used: Merchant, number: str) -> None:
+    with shop.database("paymint-vault") as connection:
+        found = tables(connection)
+        assert {"instruments", "attempts", "token_requests"} <= dict(found).keys()
+        for table, columns in found:
+            assert rows_with(connection, table, number, without="ciphertext") == 0, table
+            if "ciphertext" in columns:
+                assert rows_with(connection, table, number, without="") == 0, table
+
+
+def files(shop: Shop) -> Iterator[Path]:
+    """What the processes wrote: logs, the journal, the state, the servers' own files."""
+    for part in ("log", "simulator", "keys", "servers"):
+        yield from (path for path in (shop.serving.directory / part).rglob("*") if path.is_file())
+    yield from shop.serving.directory.glob("*.json")
+
+
+def test_no_file_has_a_number(shop: Shop, used: Merchant) -> None:
+    names = set()
+    for path in files(shop):
+        names.add(path.name)
+        assert path.stat().st_size < LARGEST_LOG_BYTES
+        content = path.read_bytes()
+        for number in MARKED:
+            assert number.encode() not in content, path
+            assert "-".join(number[n : n + 4] for n in range(0, 16, 4)).encode() not in content
+    assert {"paymint-api.log", "paymint-vault.log", "postgres.log", "journal.jsonl"} <= names
+
+
+def test_valkey_has_no_number(shop: Shop, used: Merchant) -> None:
+    client = redis.Redis.from_url(shop.environment["paymint-api"]["REDIS_URL"])
+    keys = list(client.scan_iter(count=1000))
+    assert keys, "the duplicate check keeps keys there"
+    for key in keys:
+        held = key + b" " + (client.dump(key) or b"")
+        for number in MARKED:
+            assert number.encode() not in held
+    client.close()
+
+
+def test_a_cvc_is_nowhere(shop: Shop, used: Merchant) -> None:
+    """A four-digit code stands in many ids by chance, so whole fields are looked for."""
+    marks = [f'"{CVC}"', f": {CVC}", f'cvc": {CVC}', f"cvc={CVC}"]
+    for process in ("paymint-api", "paymint-vault"):
+        with shop.database(process) as connection:
+            for table, _ in tables(connection):
+                for mark in marks[:1]:
+                    assert rows_with(connection, table, mark, without="ciphertext") == 0, table
+    for path in files(shop):
+        text = path.read_text(errors="replace")
+        assert not [mark for mark in marks if mark in text], path
+
+
+def test_answers_and_deliveries_show_the_last_four_at_most(used: Merchant) -> None:
+    shown = [used.ask("GET", path, params={"limit": 100}).text for path in lists(used)]
+    for text in shown:
+        for number in MARKED:
+            assert number not in text and number[:-4] not in text
+    assert any(SAVED[-4:] in text for text in shown)
+
+
+def lists(merchant: Merchant) -> list[str]:
+    customer = merchant.get("/v1/customers")["data"][0]["id"]
+    return ["/v1/payments", "/v1/events", f"/v1/customers/{customer}/payment_methods"]
+
+
+def test_the_search_would_find_what_is_there(shop: Shop, used: Merchant) -> None:
+    """Against a search that finds nothing anywhere: what must be there is found."""
+    mark = f"mark{uuid4().hex}"
+    used.customer(metadata={"mark": mark})
+    with shop.database() as connection:
+        assert rows_with(connection, "customers", mark, without="") == 1
+        assert rows_with(connection, "customers", mark, without="metadata") == 0
+    log = shop.serving.directory / "log" / "paymint-api.log"
+    wanted = used.ask("GET", "/v1/payments").headers["x-request-id"]
+    assert eventually(lambda: wanted in log.read_text(), 5.0)
