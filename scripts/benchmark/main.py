@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from scripts.benchmark.comparison import transactions_per_second
+from scripts.benchmark.comparison import compare
 from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
 from scripts.benchmark.load import CONNECTIONS, Load, Result, run_load
@@ -69,21 +69,21 @@ def _run(stack: Stack, load: Load, seconds: int, options: argparse.Namespace) ->
 
 def _compare(stack: Stack, shop: Shop, options: argparse.Namespace, created: Result) -> None:
     assert stack.postgres_binaries is not None, "pgbench comes with the embedded server"
-    rates = transactions_per_second(
+    rows = compare(
         stack.postgres_binaries,
         stack.databases.main,
         shop.merchant_id,
         shop.method_id,
-        options.seconds,
-        options.connections,
+        (options.connections, options.seconds),
     )
-    again = _show(_run(stack, _create(shop), options.seconds, options))
-    ours = (created.rate + again.rate) / 2
-    for mode, rate in rates.items():
+    for row in list(rows):
+        ratio = created.rate / row.payments_per_second
         print(
-            f"pgbench, our two statements a payment, -M {mode}: {rate:,.0f} payments/s;"
-            f" create through HTTP is {ours / rate:.2f} x that"
+            f"pgbench, {row.name}: {row.payments_per_second:,.0f} payments/s;"
+            f" create through HTTP is {ratio:.2f} x that",
+            flush=True,
         )
+    _show(_run(stack, _create(shop), options.seconds, options))
 
 
 def _create(shop: Shop) -> Load:

@@ -51,6 +51,11 @@ class Order:
     def done(self) -> bool:
         return self.status == ENDS[self.kind]
 
+    def summary(self) -> str:
+        """What a failure must tell."""
+        told = [(answer.status, answer.code or answer.body["status"]) for answer in self.answers]
+        return f"{self.kind} {self.payment} {self.status}: {told}, {self.lost} unanswered"
+
     def key(self, path: str) -> str:
         return self.keys.setdefault(path, str(uuid4()))
 
@@ -98,12 +103,13 @@ async def finish(asking: Rush, merchant: Merchant, order: Order) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not order.done:
         if time.monotonic() > deadline:
-            raise AssertionError(f"the order does not end: {order}")
-        answered = await ask(asking, order)
-        told = answered is not None and answered.status in (200, 201)
-        if answered is not None and answered.status == 202:
+            raise AssertionError(f"the order does not end: {order.summary()}")
+        if order.payment is None or order.status == "authorized":
+            await ask(asking, order)
+        if order.payment is not None and not order.done:
+            await asyncio.sleep(AGAIN_SECONDS)
             await asyncio.to_thread(look, merchant, order)
-        if not told:
+        elif not order.done:
             await asyncio.sleep(AGAIN_SECONDS)
 
 

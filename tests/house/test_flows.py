@@ -1,0 +1,54 @@
+"""Flows do not call flows: that is how other houses became knots."""
+
+import ast
+from collections.abc import Iterator
+
+from tests.house.tree import Source, breaks, faults, product
+
+# What flows may import of each other, and why it is no business operation of its own.
+PLUMBING = {
+    "house": "the opened parts of the process, handed to every flow",
+    "authentication": "the ring of keys that the house holds",
+    "replies": "idempotency: a change together with the reply of its key",
+    "pages": "from query parameters to a page, from rows to the list envelope",
+    "recording": "writing a network's answer; the request and its recovery do it alike",
+    "operation_outcomes": "what a capture's answer changes; request and recovery do it alike",
+    "payment_events": "writing the event of a payment under its row lock",
+    "customer_reads": "finding a customer, or 404, before anything is done below it",
+    "payment_reads": "finding a payment, or 404, before anything is done below it",
+}
+
+
+def calls_of_flows(source: Source) -> Iterator[str]:
+    if source.package != "flows":
+        return
+    for node in source.nodes:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "flows":
+            for name in _flows_of(node):
+                if name not in PLUMBING:
+                    yield f"{source.place(node)} imports flows.{name}"
+        elif isinstance(node, ast.Import):
+            for each in node.names:
+                if each.name.startswith("flows.") and each.name[6:] not in PLUMBING:
+                    yield f"{source.place(node)} imports {each.name}"
+
+
+def _flows_of(node: ast.ImportFrom) -> list[str]:
+    module = (node.module or "").removeprefix("flows").lstrip(".")
+    return [module] if module else [each.name for each in node.names]
+
+
+def test_flows_do_not_call_flows() -> None:
+    for text in (
+        "from flows.payments import create_payment",
+        "from flows import pages, payments",
+        "import flows.refunds",
+    ):
+        assert breaks(calls_of_flows, text, "flows/example.py"), text
+    assert not breaks(calls_of_flows, "from flows.house import House", "flows/example.py")
+    assert faults(calls_of_flows, product()) == []
+
+
+def test_the_list_of_plumbing_is_true() -> None:
+    names = {source.path for source in product("flows")}
+    assert [name for name in PLUMBING if f"flows/{name}.py" not in names] == []
