@@ -16,7 +16,6 @@ class Settings:
     redis_url: str | None
     state_directory: Path
     api_port: int
-    vault_url: str
     relay_port: int
     metrics_port: int
     allow_loopback_webhooks: bool
@@ -30,7 +29,6 @@ class Settings:
             redis_url=environment.get("REDIS_URL") or None,
             state_directory=Path(environment["PAYMINT_STATE_DIR"]),
             api_port=int(environment.get("PAYMINT_API_PORT", _DEFAULT_API_PORT)),
-            vault_url=environment.get("PAYMINT_VAULT_URL", ""),
             relay_port=int(environment["PAYMINT_RELAY_PORT"]),
             metrics_port=int(environment.get("PAYMINT_METRICS_PORT", "0")),
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",

@@ -20,7 +20,7 @@ from runtime.coalescer import Coalescer, lanes
 from runtime.database import Database, Row
 from runtime.ids import uuid7
 
-# Counter slots of one process: six lanes and the pool, each connection its own.
+# Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
 MAX_PROCESSES = 64
 _POOL_SLOT = 6

@@ -23,7 +23,6 @@ from models.customers import (
     same_card,
 )
 from runtime.database import Row, Transaction
-from runtime.log import log
 
 CREATED: Final = 201
 OK: Final = 200
@@ -84,24 +83,13 @@ async def retrieve_payment_method(
 async def detach_payment_method(
     house: House, asking: Asking, customer_id: str, method_id: str
 ) -> dict[str, Any]:
-    """Detach a method for good, and have the vault forget its card number."""
+    """Detach a method for good; a worker has the vault forget its card number."""
     row = await _find(house, asking, customer_id, method_id)
     whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
     async with house.database.transaction() as transaction:
         detached = await detach_method(transaction, whose, row, house.clock.now())
     if not detached:
         raise Missing("resource_missing", "payment_method_id")
-    erase = relay.Erase(
-        request_id=asking.request_id,
-        merchant_id=asking.caller.merchant_id,
-        livemode=asking.caller.livemode,
-        instrument_id=row["id"],
-    )
-    try:
-        await house.vault.call(erase)
-    except NoAnswer as silence:
-        # Nothing can be charged to it any more; the number outlives it until erased.
-        log("erase_postponed", payment_method_id=row["id"], reason=silence.reason)
     return {"object": "payment_method", "id": to_text("pm", row["id"]), "deleted": True}
 
 

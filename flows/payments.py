@@ -19,7 +19,7 @@ from domain.ids import from_text
 from domain.refusals import Conflict, Missing, Refusal, Unavailable, Unprocessable
 from flows.house import House
 from flows.recording import ACCEPTED, CREATED, outcome_of, record_outcome, refusal_of
-from flows.replies import Reply, earlier_reply, keep, replay
+from flows.replies import Reply, earlier_reply, keep, refuse_once, replay
 from models import idempotency
 from models.payment_changes import withdraw_payment
 from models.payment_reads import PaymentKey
@@ -63,7 +63,9 @@ async def create_payment(house: House, asking: Asking, request: PaymentRequest) 
     try:
         payment = await _new_payment(house, asking, request)
         recorded = await _record(house, payment)
-    except Refusal as refusal:
+    except Unprocessable as refusal:
+        return await refuse_once(house, asking, refusal)
+    except Missing as refusal:
         # A key that was used before answers first, whatever this request names.
         return await earlier_reply(house, asking) or _raise(refusal)
     if recorded.earlier is not None and not recorded.recorded:

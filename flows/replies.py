@@ -71,6 +71,15 @@ async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply |
     raise refused
 
 
+async def refuse_once(house: House, asking: Asking, refusal: Unprocessable) -> Reply:
+    """Raise the refusal and keep it as the key's reply, or give the reply that it has."""
+
+    async def refuse(_: Transaction) -> Reply:
+        raise refusal
+
+    return await once(house, asking, refuse)
+
+
 async def keep(transaction: Transaction, asking: Asking, reply: Reply) -> None:
     """Keep a success as the reply of the key, if the request has one."""
     if asking.once is None:

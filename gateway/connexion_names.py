@@ -1,6 +1,6 @@
 """Every name of Connexion that the gateway stands on, all of them public.
 
-Connexion carries no types and is pinned to 3.3; tests/gateway/test_connexion_names.py
+Connexion carries no types and is pinned to 3.3; tests/gateway/test_start.py
 holds each name to what is expected of it.
 """
 

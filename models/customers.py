@@ -38,7 +38,7 @@ INSERT_CUSTOMER = compile_sql(_insert(CUSTOMERS))
 _READ_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)))
 # Locked, so that two requests attaching one card to one customer take turns.
 _LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)).with_for_update())
-INSERT_METHOD = compile_sql(_insert(PAYMENT_METHODS, "detached_at"))
+INSERT_METHOD = compile_sql(_insert(PAYMENT_METHODS, "detached_at", "erase_at"))
 _READ_METHOD = compile_sql(
     sa.select(PAYMENT_METHODS).where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
 )
@@ -60,7 +60,10 @@ _REPLACE_METHOD = compile_sql(
 )
 _DETACH = compile_sql(
     sa.update(PAYMENT_METHODS)
-    .values(detached_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type))
+    .values(
+        detached_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type),
+        erase_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type),
+    )
     .where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
 )
 _CLAIM_TOKEN = compile_sql(

@@ -146,20 +146,15 @@ def _looked_up(asked: sa.CTE) -> sa.CTE:
     Joined by primary keys alone, all else is asked of what was found: a plan made while a
     table is empty must have no other index to choose.
     """
-    key, method, customer, claim = (
-        IDEMPOTENCY_KEYS.c,
-        PAYMENT_METHODS.c,
-        CUSTOMERS.c,
-        TOKEN_CLAIMS.c,
-    )
+    key, method = IDEMPOTENCY_KEYS.c, PAYMENT_METHODS.c
+    customer, claim = CUSTOMERS.c, TOKEN_CLAIMS.c
     same_key = sa.and_(
         key.key == asked.c.key,
         key.merchant_id == asked.c.merchant_id,
         key.livemode == asked.c.livemode,
     )
     same_method = sa.and_(
-        method.id == asked.c.payment_method_id,
-        method.merchant_id == asked.c.merchant_id,
+        method.id == asked.c.payment_method_id, method.merchant_id == asked.c.merchant_id
     )
     same_claim = sa.and_(
         claim.token_id == asked.c.payment_method_id,

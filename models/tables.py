@@ -110,6 +110,8 @@ PAYMENT_METHODS = sa.Table(
     sa.Column("fingerprint", sa.Text, nullable=False),
     _created(),
     sa.Column("detached_at", _MOMENT),
+    # From here on the vault is to be asked to forget the number; NULL: nothing to do.
+    sa.Column("erase_at", _MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.ForeignKeyConstraint(
         ["customer_id", "merchant_id"], ["customers.id", "customers.merchant_id"]
@@ -123,6 +125,9 @@ PAYMENT_METHODS = sa.Table(
         "fingerprint",
         unique=True,
         postgresql_where=sa.text("detached_at IS NULL"),
+    ),
+    sa.Index(
+        "payment_methods_to_erase", "erase_at", postgresql_where=sa.text("erase_at IS NOT NULL")
     ),
     sa.Index(
         "payment_methods_by_time",

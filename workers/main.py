@@ -7,6 +7,7 @@ from functools import partial
 import uvloop
 
 from adapters.settings import Settings
+from flows.card_erasure import erase_detached_cards
 from flows.house import House, open_house
 from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
@@ -19,6 +20,7 @@ from workers.refunds import Refunds
 from workers.turning import Turning
 
 PAYMENTS_LOOK_AGAIN_SECONDS = 0.5
+ERASURES_LOOK_AGAIN_SECONDS = 1.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
 LAST_TURN_SECONDS = 2.0
@@ -35,6 +37,7 @@ class Worker:
             self._deliveries.loop,
             self._refunds.loop,
             Turning("payments", resume, PAYMENTS_LOOK_AGAIN_SECONDS),
+            Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 

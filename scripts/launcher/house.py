@@ -85,7 +85,6 @@ class House:
     def _api_environment(self) -> dict[str, str]:
         environment = self._main_environment() | {
             "PAYMINT_API_PORT": str(self.ports.api),
-            "PAYMINT_VAULT_URL": self.vault_url,
             "PAYMINT_METRICS_PORT": str(self.ports.api_metrics),
             "PAYMINT_PROCESS_NUMBER": "0",
         }

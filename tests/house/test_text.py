@@ -13,7 +13,7 @@ _HOMES = ("work", "home", "root", "Users", "tmp" + "/" + "brief")
 FORBIDDEN = {
     "a package registry": re.compile("|".join(re.escape(host) for host in _HOSTS)),
     "a work machine's path": re.compile(rf"(?<![\w.$}}\]/-])/(?:{'|'.join(_HOMES)})/\w"),
-    "an index of packages": re.compile("--(extra-)?" + "index-url|" + "find-" + "links"),
+    "an index of packages": re.compile("--(extra-)?" + "index-url|" + "--find-" + "links"),
 }
 _PIN = re.compile(r"^[A-Za-z0-9._-]+(\[[\w,]+\])?==\S+")
 _HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")

@@ -44,7 +44,6 @@ class Place:
             redis_url=None,
             state_directory=self.state_directory,
             api_port=0,
-            vault_url="",
             relay_port=NO_VAULT_PORT,
             metrics_port=0,
             allow_loopback_webhooks=allow_loopback,

@@ -164,6 +164,14 @@ def _create_payments() -> None:
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("captured_at", sa.TIMESTAMP(timezone=True)),
         sa.Column("resume_at", sa.TIMESTAMP(timezone=True)),
+        *_payment_rules(),
+        sa.PrimaryKeyConstraint("id", "merchant_id"),
+    )
+    _create_payment_indexes()
+
+
+def _payment_rules() -> list[sa.CheckConstraint]:
+    return [
         sa.CheckConstraint("operation IN ('capture', 'cancel', 'reverse')", name="operation_known"),
         sa.CheckConstraint(
             "status IN ('pending', 'authorized', 'captured', 'failed', 'cancelled', 'refunded')",
@@ -176,8 +184,10 @@ def _create_payments() -> None:
             " AND amount_captured <= amount_authorized AND amount_authorized <= amount",
             name="money_adds_up",
         ),
-        sa.PrimaryKeyConstraint("id", "merchant_id"),
-    )
+    ]
+
+
+def _create_payment_indexes() -> None:
     op.create_index(
         "payments_by_amount", "payments", ["merchant_id", "livemode", "amount", "id"], unique=False
     )
@@ -251,12 +261,20 @@ def _create_payment_methods() -> None:
         sa.Column("fingerprint", sa.Text(), nullable=False),
         sa.Column("created_at", sa.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("detached_at", sa.TIMESTAMP(timezone=True)),
+        sa.Column("erase_at", sa.TIMESTAMP(timezone=True)),
         sa.CheckConstraint("type IN ('card', 'bank_account', 'wallet')", name="type_known"),
         sa.ForeignKeyConstraint(
             ["customer_id", "merchant_id"],
             ["customers.id", "customers.merchant_id"],
         ),
         sa.PrimaryKeyConstraint("id", "merchant_id"),
+    )
+    op.create_index(
+        "payment_methods_to_erase",
+        "payment_methods",
+        ["erase_at"],
+        unique=False,
+        postgresql_where=sa.text("erase_at IS NOT NULL"),
     )
     op.create_index(
         "payment_methods_by_time",
