@@ -23,9 +23,10 @@ def undocumented(source: Source) -> Iterator[str]:
     if source.path.startswith(DESCRIBED_ELSEWHERE):
         return
     for node in source.tree.body:
-        public = isinstance(node, Function | ast.ClassDef) and not node.name.startswith("_")
-        if public and not ast.get_docstring(node):
-            yield f"{source.place(node)} has no docstring"
+        if not isinstance(node, Function | ast.ClassDef) or node.name.startswith("_"):
+            continue
+        if not ast.get_docstring(node):
+            yield f"{source.place(node)} {node.name} has no docstring"
 
 
 def test_what_is_public_is_described() -> None:

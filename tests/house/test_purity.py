@@ -58,8 +58,9 @@ def aware_of_tests(source: Source) -> Iterator[str]:
                 name = part.id if isinstance(part, ast.Name) else getattr(part, "attr", "")
                 if _OF_TESTS.fullmatch(name):
                     yield f"{source.place(part)} asks for {name}"
-        if isinstance(node, ast.Constant) and _TEST_SWITCHES.fullmatch(str(node.value)):
-            yield f"{source.place(node)} reads {node.value}"
+        text = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(text, str) and _TEST_SWITCHES.fullmatch(text):
+            yield f"{source.place(node)} reads {text}"
         if isinstance(node, ast.Import | ast.ImportFrom):
             names = [getattr(node, "module", None) or "", *(each.name for each in node.names)]
             if {name.partition(".")[0] for name in names} & {"pytest", "unittest", "tests"}:

@@ -33,7 +33,7 @@ def code_of(call: ast.Call, name: str) -> str | None:
     if name in FIXED:
         return FIXED[name]
     first = call.args[0] if call.args else None
-    return first.value if isinstance(first, ast.Constant) else None
+    return str(first.value) if isinstance(first, ast.Constant) else None
 
 
 def wrong_refusals(source: Source) -> Iterator[str]:

@@ -1,101 +1,69 @@
-"""Tenant rules: a database sharded by merchant could hold these tables unchanged.
+"""Tenant rules: every table could be distributed by merchant as it stands.
 
-The merchant stands in every primary key, unique index and foreign key; nothing counts through
-a sequence; the few tables that belong to no merchant are named as such.
+No key, unique rule or reference holds for rows of two merchants; no number is handed out by a
+sequence that all would share; what only grows is partitioned by month.
 """
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-import models.migrate
-import vault.migrate
-from models.tables import GLOBAL_TABLES, METADATA
-from tests.models import databases
-from vault.store.tables import METADATA as VAULT_METADATA
+from models.partitions import PARTITIONED_TABLES
+from models.tables import GLOBAL_TABLES
+from tests.models.catalogue import COLUMNS, PARTITIONS, SEQUENCES, TABLES, TIES, ask
 
-MERCHANT = "merchant_id"
-# PK (id, merchant_id) with a UUIDv7; these are named by something else.
-NAMED_OTHERWISE = {
-    "counters": "a sum of slots, not a thing",
-    "idempotency_keys": "the client's own key",
-    "token_claims": "the token's id",
-    "webhook_deliveries": "event and endpoint",
-    "webhook_attempts": "delivery and number",
-    "publishable_keys": "the key itself, which is public",
-    "data_keys": "merchant, purpose and version",
-    "token_requests": "the client's own key",
-}
-HOUSES = {"models": (METADATA, GLOBAL_TABLES), "vault": (VAULT_METADATA, frozenset[str]())}
+# Ids of other kinds than our records' own: the text that a log line carries.
+NO_UUIDS = {("events", "request_id")}
 
 
-@pytest.fixture(scope="module")
-def urls() -> Iterator[dict[str, str]]:
-    """A migrated database of each house."""
-    with databases.cluster() as cluster:
-        made = {house: cluster.database() for house in HOUSES}
-        models.migrate.migrate(made["models"])
-        vault.migrate.migrate(made["vault"])
-        yield made
+@pytest.fixture(params=["main", "vault"])
+def database(request: pytest.FixtureRequest) -> tuple[str, frozenset[str]]:
+    """A migrated database and its global tables."""
+    url: str = request.getfixturevalue(f"{request.param}_database")
+    return url, GLOBAL_TABLES if request.param == "main" else frozenset()
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_the_merchant_is_in_every_unique_index(urls: dict[str, str], house: str) -> None:
-    metadata, of_nobody = HOUSES[house]
-    seen = set()
-    for table, index, _, columns in databases.rows(urls[house], databases.KEYS):
-        seen.add(table)
-        if table not in of_nobody:
-            assert MERCHANT in columns, index
-    assert seen == set(metadata.tables)
+def tables(url: str) -> set[str]:
+    return {str(row[0]) for row in ask(url, TABLES)}
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_primary_keys_are_id_and_merchant(urls: dict[str, str], house: str) -> None:
-    _, of_nobody = HOUSES[house]
-    for table, _, primary, columns in databases.rows(urls[house], databases.KEYS):
-        if primary and table not in of_nobody and table not in NAMED_OTHERWISE:
-            assert columns == ["id", MERCHANT], table
+def test_global_tables_are_named_and_few(main_database: str) -> None:
+    assert tables(main_database) >= GLOBAL_TABLES
+    merchants_own = {row[0] for row in ask(main_database, COLUMNS) if row[1] == "merchant_id"}
+    assert tables(main_database) - merchants_own == GLOBAL_TABLES
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_foreign_keys_stay_within_a_merchant(urls: dict[str, str], house: str) -> None:
-    _, of_nobody = HOUSES[house]
-    found = databases.rows(urls[house], databases.FOREIGN_KEYS)
-    for table, target, own, referred in found:
-        assert MERCHANT in own and MERCHANT in referred, (table, target)
-        assert target not in of_nobody, "a shard does not have the other table's rows"
-    assert len(found) >= (2 if house == "models" else 0)
+def test_the_merchant_stands_in_every_key_and_reference(
+    database: tuple[str, frozenset[str]],
+) -> None:
+    url, shared = database
+    ties: list[Any] = ask(url, TIES)
+    checked = [tie for tie in ties if tie[0] not in shared]
+    assert {tie[0] for tie in checked} == tables(url) - shared
+    assert [tie for tie in checked if "merchant_id" not in tie[2]] == []
+    assert [tie for tie in checked if tie[1].removeprefix("reference to ") in shared] == []
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_every_row_of_a_merchant_says_whose_it_is(urls: dict[str, str], house: str) -> None:
-    metadata, of_nobody = HOUSES[house]
-    columns = databases.rows(urls[house], databases.COLUMNS)
-    own = {row[0]: row for row in columns if row[1] == MERCHANT}
-    assert own.keys() == set(metadata.tables) - of_nobody
-    assert {(row[2], row[3]) for row in own.values()} == {("uuid", True)}
+def test_no_number_is_handed_out_by_the_server(database: tuple[str, frozenset[str]]) -> None:
+    url, _ = database
+    assert ask(url, SEQUENCES) == []
+    columns: list[Any] = ask(url, COLUMNS)
+    assert [column for column in columns if column[5] or "nextval" in column[4]] == []
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_nothing_counts_through_a_sequence(urls: dict[str, str], house: str) -> None:
-    kinds = {kind for _, kind in databases.rows(urls[house], databases.RELATIONS)}
-    assert b"S" not in kinds and "S" not in kinds
-    for _, name, kind, _, default, identity, generated in databases.rows(
-        urls[house], databases.COLUMNS
-    ):
-        assert not identity.strip("\0") and not generated.strip("\0"), name
-        assert "nextval" not in (default or "")
-        assert name != "id" or kind == "uuid"
+def test_ids_are_uuids(database: tuple[str, frozenset[str]]) -> None:
+    url, _ = database
+    ids = [row for row in ask(url, COLUMNS) if row[1] == "id" or str(row[1]).endswith("_id")]
+    assert len(ids) > len(tables(url))
+    others = {(row[0], row[1]) for row in ids if row[2] != "uuid"}
+    assert others <= NO_UUIDS
 
 
-@pytest.mark.parametrize("house", HOUSES)
-def test_no_table_has_a_trigger_or_a_rule(urls: dict[str, str], house: str) -> None:
-    triggers = "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
-    rules = "SELECT rulename FROM pg_rules WHERE schemaname = 'public'"
-    assert databases.rows(urls[house], triggers) == databases.rows(urls[house], rules) == []
-
-
-def test_the_exceptions_are_there(urls: dict[str, str]) -> None:
-    assert set(METADATA.tables) >= GLOBAL_TABLES == {"merchants", "platform_keys"}
-    assert set(METADATA.tables) | set(VAULT_METADATA.tables) >= NAMED_OTHERWISE.keys()
+def test_what_only_grows_is_partitioned_by_month(main_database: str) -> None:
+    partitioned = {row[0]: row[1] for row in ask(main_database, TABLES) if row[1]}
+    assert partitioned == dict.fromkeys(PARTITIONED_TABLES, "RANGE (id)")
+    partitions: list[Any] = ask(main_database, PARTITIONS)
+    for table in PARTITIONED_TABLES:
+        own = [row for row in partitions if row[0] == table]
+        assert [row[1] for row in own if row[2] == "DEFAULT"] == [f"{table}_default"]
+        assert len(own) > 1
