@@ -5,6 +5,7 @@ Used by the request that began the operation and by the worker that resumes it.
 
 from contract import relay
 from domain import payments
+from domain.refusals import Unprocessable
 from flows.house import House
 from flows.payment_events import record_payment_event
 from models.payment_changes import save_payment
@@ -50,6 +51,13 @@ async def ask_network(house: House, request_id: str, payment: Row) -> relay.Deci
         return answer
     # The vault knows no such authorisation: it can neither be captured nor held.
     return relay.Decision(outcome="declined", network=payment["network"] or "")
+
+
+def refusal_of_operation(decision: relay.Decision, after: Row) -> Unprocessable | None:
+    """The 422 of an operation that the network declined; None where it did not."""
+    if decision.outcome == "approved":
+        return None
+    return Unprocessable("payment_unexpected_state", status=after["status"])
 
 
 async def finish_operation(

@@ -5,6 +5,7 @@ begin on it.  What a request cannot finish, a worker does.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -15,9 +16,14 @@ from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing, Unavailable, Unprocessable
 from flows.house import House
-from flows.operation_outcomes import ask_network, finish_operation, put_back
+from flows.operation_outcomes import (
+    ask_network,
+    finish_operation,
+    put_back,
+    refusal_of_operation,
+)
 from flows.payment_events import record_payment_event
-from flows.replies import Reply, begin_once, keep
+from flows.replies import Reply, begin_once, earlier_reply, keep, keep_refusal
 from models import idempotency
 from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_reads import PaymentKey
@@ -93,23 +99,39 @@ async def _record_answer(
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None:
             raise Unavailable
-        after = locked
-        if decision is not None and _still_ours(locked, payment):
+        ours = _still_ours(locked, payment)
+        after, refusal = locked, None
+        if decision is not None and ours:
             after = await finish_operation(house, transaction, asking.request_id, locked, decision)
-        status = ACCEPTED if after["operation"] is not None else OK
-        reply = Reply(status, payments.resource(after))
-        await keep(transaction, asking, reply)
-    if decision is not None and decision.outcome != "approved":
-        raise Unprocessable("payment_unexpected_state", status=after["status"])
-    return reply
+            refusal = refusal_of_operation(decision, after)
+        reply = _reply(after)
+        if refusal is not None and asking.once is not None:
+            await keep_refusal(transaction, idempotency.name_of(asking), refusal)
+        elif ours:
+            await keep(transaction, asking, reply)
+    if refusal is not None:
+        raise refusal
+    return reply if ours else await _overtaken(house, asking, reply)
+
+
+async def _overtaken(house: House, asking: Asking, reply: Reply) -> Reply:
+    """A worker took this request for lost and finished it: its word is the reply."""
+    earlier = await earlier_reply(house, asking)
+    return reply if earlier is None else replace(earlier, replayed=False)
+
+
+def _reply(payment: Row) -> Reply:
+    status = ACCEPTED if payment["operation"] is not None else OK
+    return Reply(status, payments.resource(payment))
 
 
 async def _undo(house: House, asking: Asking, payment: Row) -> None:
     """The network was certainly not asked: nothing was done, and the key is free again."""
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
-        if locked is not None and _still_ours(locked, payment):
-            await save_payment(transaction, locked, put_back(locked))
+        if locked is None or not _still_ours(locked, payment):
+            return
+        await save_payment(transaction, locked, put_back(locked))
         if asking.once is not None:
             await idempotency.release(transaction, asking)
 

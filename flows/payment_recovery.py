@@ -16,10 +16,15 @@ from contract import relay
 from domain import authorisations, payments
 from domain.ids import to_text
 from flows.house import House
-from flows.operation_outcomes import ask_network, finish_operation, put_back
+from flows.operation_outcomes import (
+    ask_network,
+    finish_operation,
+    put_back,
+    refusal_of_operation,
+)
 from flows.payment_events import record_payment_event
 from flows.recording import outcome_of, record_outcome, refusal_of
-from flows.replies import kept_refusal
+from flows.replies import keep_refusal
 from models import idempotency
 from models.idempotency import KeyName
 from models.payment_changes import (
@@ -162,8 +167,7 @@ async def _give_up(house: House, payment: Row) -> None:
         refusal = refusal_of(outcome)
         if refusal is not None:
             name = KeyName(payment["idempotency_key"], payment["merchant_id"], payment["livemode"])
-            kept = orjson.dumps(kept_refusal(refusal)).decode()
-            await idempotency.answer(transaction, name, refusal.status, kept)
+            await keep_refusal(transaction, name, refusal)
 
 
 async def _resume_reversal(house: House, payment: Row) -> None:
@@ -194,14 +198,20 @@ async def _resume_operation(house: House, payment: Row) -> None:
             after = await finish_operation(
                 house, transaction, _request_id(payment), locked, decision
             )
-            await _keep_reply(transaction, locked, after)
+            await _keep_reply(transaction, locked, after, decision)
 
 
-async def _keep_reply(transaction: Transaction, before: Row, after: Row) -> None:
+async def _keep_reply(
+    transaction: Transaction, before: Row, after: Row, decision: relay.Decision
+) -> None:
     """A process that was lost left its key unanswered: its caller may still ask."""
     if before["operation_key"] is None:
         return
     name = KeyName(before["operation_key"], before["merchant_id"], before["livemode"])
+    refusal = refusal_of_operation(decision, after)
+    if refusal is not None:
+        await keep_refusal(transaction, name, refusal)
+        return
     reply = orjson.dumps(payments.resource(after)).decode()
     await idempotency.answer(transaction, name, _OK, reply)
 

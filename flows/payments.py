@@ -136,6 +136,9 @@ async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bo
 def _rejection(rejected: relay.Rejected) -> Refusal:
     if rejected.code in ("token_expired", "token_already_used"):
         return Unprocessable(rejected.code, "payment_method_id")
+    if rejected.code == "attempt_fenced":
+        # A worker has taken this request for lost: nothing was done, it may be repeated.
+        return Unavailable()
     return Missing("resource_missing", "payment_method_id")
 
 
@@ -202,7 +205,8 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
         left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
         return await _settle_unknown(house, asking, payment, left)
     if isinstance(answer, relay.Rejected):
-        await _withdraw(house, payment)
+        if not await _withdraw(house, payment):
+            return await _overtaken(house, asking, payment)
         raise _rejection(answer)
     if not isinstance(answer, relay.Decision):
         raise TypeError("the vault answers an authorisation with a decision")
@@ -241,9 +245,9 @@ async def _finish(house: House, asking: Asking, outcome: authorisations.Outcome)
     return Reply(status, payments.resource(payment))
 
 
-async def _withdraw(house: House, payment: Row) -> None:
+async def _withdraw(house: House, payment: Row) -> bool:
     async with house.database.transaction() as transaction:
-        await withdraw_payment(transaction, payment)
+        return await withdraw_payment(transaction, payment)
 
 
 async def _overtaken(house: House, asking: Asking, payment: Row) -> Reply:
@@ -256,7 +260,7 @@ async def _overtaken(house: House, asking: Asking, payment: Row) -> Reply:
     row = await house.payment.submit(key)
     if row is None:
         raise Unavailable
-    reply = Reply(CREATED, payments.resource(row))
+    reply = Reply(ACCEPTED if row["status"] == "pending" else CREATED, payments.resource(row))
     async with house.database.transaction() as transaction:
         await keep(transaction, asking, reply)
     return reply

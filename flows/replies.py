@@ -66,8 +66,7 @@ async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply |
                 return None
             await keep(transaction, asking, reply)
             return reply
-        text = orjson.dumps(kept_refusal(refused)).decode()
-        await idempotency.answer(transaction, idempotency.name_of(asking), refused.status, text)
+        await keep_refusal(transaction, idempotency.name_of(asking), refused)
     raise refused
 
 
@@ -86,6 +85,14 @@ async def keep(transaction: Transaction, asking: Asking, reply: Reply) -> None:
         return
     text = orjson.dumps(_without_secrets(reply.resource)).decode()
     await idempotency.answer(transaction, idempotency.name_of(asking), reply.status, text)
+
+
+async def keep_refusal(
+    transaction: Transaction, name: idempotency.KeyName, refusal: Refusal
+) -> None:
+    """Keep a refusal (402 or 422) as the reply of a key."""
+    text = orjson.dumps(kept_refusal(refusal)).decode()
+    await idempotency.answer(transaction, name, refusal.status, text)
 
 
 async def earlier_reply(house: House, asking: Asking) -> Reply | None:

@@ -60,6 +60,7 @@ def run(desk: tuple[Path, dict[str, str]], url: str, *options: str) -> str:
         text=True,
         timeout=RUN_SECONDS,
     )
+    print(re.findall(r"(?:Scenarios|API Links): .*|.*\(in [0-9.]+s\)", ended.stdout))
     assert ended.returncode == 0, ended.stdout[-SHOWN_CHARACTERS:]
     return ended.stdout
 

@@ -1,6 +1,6 @@
 """What must hold after a fault, gathered from database, network journal and API.
 
-Beside `oracle.check`, which follows known orders, this asks of whatever payments a merchant
+Beside order_book.py, which follows known orders, this asks of whatever payments a merchant
 has: it needs no plan of how they should have ended.
 """
 

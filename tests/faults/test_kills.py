@@ -1,6 +1,6 @@
 """kill -9 while payments stand at every step of their way to a slow network.
 
-tests/faults/test_restarts.py kills every part in turn beside an instant network; here the
+test_orders.py kills every part in turn beside an instant network; here the
 network takes 40 to 120 ms, so most of what runs is between its two commits when the end comes.
 """
 

@@ -1,0 +1,166 @@
+"""The ring of keys: proven once, read again every minute, never hashed for a guess."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+from uuid import UUID
+
+import pytest
+from argon2 import PasswordHasher
+
+import flows.authentication as authentication
+from domain import api_keys
+from domain.callers import Caller
+from domain.refusals import Refusal
+from flows.authentication import ROW_FRESH_SECONDS, KeyRing
+from runtime.clock import Clock, SystemClock
+from runtime.database import Database, Row
+from runtime.ids import uuid7
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@dataclass
+class MovableClock(SystemClock):
+    """Moves when it is told to."""
+
+    ahead: float = 0.0
+
+    def monotonic(self) -> float:
+        return 1000.0 + self.ahead
+
+
+@dataclass
+class Rows:
+    """A database of one key; counts how often it was read."""
+
+    row: Row | None = None
+    reads: int = 0
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator["Rows"]:
+        yield self
+
+
+@dataclass
+class Desk:
+    """A ring with one key on it."""
+
+    text: str
+    rows: Rows
+    clock: MovableClock
+    ring: KeyRing
+
+    async def ask(self, text: str | None = None) -> Caller:
+        return await self.ring.authenticate(text or self.text)
+
+    async def refused(self, text: str | None = None) -> str:
+        with pytest.raises(Refusal) as refusal:
+            await self.ask(text)
+        return refusal.value.code
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
+    merchant, key = uuid7(1), uuid7(2)
+    text = compose(merchant, key)
+    row = {
+        "id": key,
+        "merchant_id": merchant,
+        "livemode": False,
+        "secret_hash": CHEAP.hash(text),
+        "display": "sk_test_...aaaa",
+        "scopes": ["merchant:admin"],
+        "expires_at": None,
+        "revoked_at": None,
+        "merchant_status": "pending_review",
+    }
+    rows, clock = Rows(row), MovableClock()
+
+    async def read_key(transaction: Rows, merchant_id: UUID, key_id: UUID) -> Row | None:
+        rows.reads += 1
+        found = rows.row
+        return found if found is not None and key_id == found["id"] else None
+
+    monkeypatch.setattr(authentication, "read_key", read_key)
+    return Desk(text, rows, clock, KeyRing(cast(Database, rows), cast(Clock, clock)))
+
+
+def compose(merchant: UUID, key: UUID, kind: api_keys.Kind = "secret") -> str:
+    """A test key in the product's own spelling."""
+    parsed = api_keys.ParsedKey(kind, False, merchant, key)
+    return api_keys.compose(parsed, bytes(range(api_keys.SECRET_BYTES)))
+
+
+def test_a_key_is_proven_once_and_then_remembered(desk: Desk) -> None:
+    async def thrice() -> list[Caller]:
+        first = await asyncio.gather(desk.ask(), desk.ask())
+        return [*first, await desk.ask()]
+
+    callers = asyncio.run(thrice())
+    assert [caller.merchant_status for caller in callers] == ["pending_review"] * 3
+    assert desk.rows.reads == 1
+
+
+def test_a_revoked_key_is_refused_within_a_minute(desk: Desk) -> None:
+    async def revoked() -> str:
+        await desk.ask()
+        assert desk.rows.row is not None
+        desk.rows.row["revoked_at"] = desk.clock.now()
+        await desk.ask()
+        desk.clock.ahead += ROW_FRESH_SECONDS + 1
+        return await desk.refused()
+
+    assert asyncio.run(revoked()) == "api_key_revoked"
+    assert ROW_FRESH_SECONDS <= 60
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"revoked_at": SystemClock().now()}, "api_key_revoked"),
+        ({"expires_at": SystemClock().now()}, "api_key_expired"),
+        ({"livemode": True}, "api_key_invalid"),
+        ({"secret_hash": None}, "api_key_invalid"),
+        ({"secret_hash": CHEAP.hash("another")}, "api_key_invalid"),
+    ],
+)
+def test_a_key_whose_row_forbids_it(desk: Desk, change: Row, code: str) -> None:
+    assert desk.rows.row is not None
+    desk.rows.row.update(change)
+    assert asyncio.run(desk.refused()) == code
+
+
+def test_a_key_of_another_shape_is_not_even_looked_up(desk: Desk) -> None:
+    async def guesses() -> list[str]:
+        return [
+            await desk.refused(text)
+            for text in ("sk_test_", desk.text + "a", desk.text[:-1], "sk_test_" + "*" * 73, "key")
+        ]
+
+    assert set(asyncio.run(guesses())) == {"api_key_invalid"}
+    assert desk.rows.reads == 0
+
+
+def test_a_key_that_nobody_has_is_refused_without_hashing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hashed(*arguments: object) -> bool:
+        raise AssertionError("a guess was hashed")
+
+    monkeypatch.setattr(PasswordHasher, "verify", hashed)
+    assert asyncio.run(desk.refused(compose(uuid7(1), uuid7(9)))) == "api_key_invalid"
+    assert desk.rows.reads == 1
+
+
+def test_a_publishable_key_is_forbidden_here(desk: Desk) -> None:
+    text = compose(uuid7(1), uuid7(2), "publishable")
+    assert asyncio.run(desk.refused(text)) == "key_kind_forbidden"
+
+
+def test_a_caller_shows_no_secret(desk: Desk) -> None:
+    caller = asyncio.run(desk.ask())
+    assert desk.text not in repr(caller)
+    assert caller.key_display == "sk_test_...aaaa"
