@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.faults.evidence import Evidence
 from tests.serving import STRICT, eventually, serving
 from tests.shop import Merchant, Shop, told
 
+# The card of a network that never decides and never answers.
+SILENT = "4000009900000012"
 RESTART_SECONDS = 20.0
 
 Kill = Callable[[str], None]
@@ -29,6 +32,18 @@ def fault_shop() -> Iterator[Shop]:
             yield opened
         finally:
             opened.close()
+
+
+@pytest.fixture(scope="package")
+def patient(fault_shop: Shop) -> Merchant:
+    """A merchant whose payment was left to a silent network before everything else."""
+    return fault_shop.open_account()
+
+
+@pytest.fixture(scope="package", autouse=True)
+def left_alone(patient: Merchant) -> dict[str, Any]:
+    """That payment, answered 202; it is given up while the other tests run and kill."""
+    return told(patient.pay_answer(patient.tokenise(SILENT)), 202)
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.faults.conftest import SILENT
 from tests.faults.evidence import Evidence
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, told
 
-SILENT = "4000009900000012"
 APPROVES_THEN_SILENT = "4000009900000020"
 ANSWERS_LATE = "4000009900000053"
 
@@ -21,18 +21,6 @@ ENDS_SECONDS = 12.0
 REVERSED_SECONDS = 12.0
 # The sandbox's deadline of an authorisation is 30 s; a round of recovery follows it.
 GIVEN_UP_SECONDS = 45.0
-
-
-@pytest.fixture(scope="module")
-def patient(fault_shop: Shop) -> Merchant:
-    """A merchant whose payment was left to a silent network when this file began."""
-    return fault_shop.open_account()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def left_alone(patient: Merchant) -> dict[str, Any]:
-    """That payment, answered 202; it is given up while the other tests of this file run."""
-    return told(patient.pay_answer(patient.tokenise(SILENT)), 202)
 
 
 @pytest.fixture
@@ -70,8 +58,9 @@ def test_an_approval_whose_answer_was_lost_is_found_and_not_repeated(
     evidence.every_transition_has_its_event()
 
 
-@pytest.mark.parametrize("number", [APPROVES_THEN_SILENT, ANSWERS_LATE])
-@pytest.mark.parametrize("capture", [True, False])
+@pytest.mark.parametrize(
+    ("number", "capture"), [(APPROVES_THEN_SILENT, True), (ANSWERS_LATE, False)]
+)
 def test_a_late_approval_of_a_cancelled_payment_is_reversed(
     number: str,
     capture: bool,

@@ -72,7 +72,12 @@ def test_two_bodies_at_once_under_one_key_pay_once(shop: Shop, merchant: Merchan
 def test_another_body_under_a_used_key_has_no_effect(shop: Shop, merchant: Merchant) -> None:
     method, key = saved_card(merchant), str(uuid4())
     first = merchant.pay(method, key=key)
-    changes: tuple[dict[str, Any], ...] = ({"amount": 10001}, {"currency": "eur"}, {"capture": False}, {"metadata": {}})
+    changes: tuple[dict[str, Any], ...] = (
+        {"amount": 10001},
+        {"currency": "eur"},
+        {"capture": False},
+        {"metadata": {}},
+    )
     for change in changes:
         other = merchant.pay_answer(method, key=key, **change)
         assert error(other) == (409, "idempotency_key_reused", "Idempotency-Key")
