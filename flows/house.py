@@ -79,6 +79,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     )
     await database.open()
     await vault.start()
+    await house.duplicates.start()
     return house
 
 

@@ -10,8 +10,8 @@ import uvicorn
 from adapters.settings import Settings
 from flows.house import House, open_house
 from gateway.app import build_app
-from gateway.corked import CorkedHttp
 from gateway.exchange import AsgiApp, Receive, Scope, Send
+from gateway.wire import Wire
 from runtime.log import configure, flush, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
@@ -87,7 +87,7 @@ def _configuration(settings: Settings) -> uvicorn.Config:
         host=HOST,
         port=settings.api_port,
         loop="uvloop",
-        http=CorkedHttp,
+        http=Wire,
         ws="none",
         lifespan="on",
         workers=1,
