@@ -1,33 +1,19 @@
 """Merchants and their keys: opening an account, reading a key."""
 
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
+from models.inserting import insert_row
 from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, WEBHOOK_ENDPOINTS
 from runtime.database import Row, Transaction, compile_sql
 
-
-def _insert(table: sa.Table, *left_out: str) -> Any:
-    return compile_sql(
-        insert(table).values(
-            {
-                column.name: sa.bindparam(column.name, type_=column.type)
-                for column in table.c
-                if column.name not in left_out
-            }
-        )
-    )
-
-
-INSERT_MERCHANT = _insert(MERCHANTS)
-INSERT_KEY = _insert(API_KEYS, "expires_at", "revoked_at")
-INSERT_ENDPOINT = _insert(
+INSERT_MERCHANT = insert_row(MERCHANTS)
+INSERT_KEY = insert_row(API_KEYS, "expires_at", "revoked_at")
+INSERT_ENDPOINT = insert_row(
     WEBHOOK_ENDPOINTS, "url", "enabled_events", "api_version", "description", "deleted_at"
 )
-INSERT_PLATFORM_KEY = _insert(PLATFORM_KEYS)
+INSERT_PLATFORM_KEY = insert_row(PLATFORM_KEYS)
 
 _READ_KEY = compile_sql(
     sa.select(API_KEYS, MERCHANTS.c.status.label("merchant_status"))

@@ -7,20 +7,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from models.inserting import insert_row
 from models.tables import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from runtime.database import Row, Statement, Transaction, compile_sql
 
 _ID: Any = CUSTOMERS.c.id.type
-
-
-def _insert(table: sa.Table, *left_out: str) -> Any:
-    return insert(table).values(
-        {
-            column.name: sa.bindparam(column.name, type_=column.type)
-            for column in table.c
-            if column.name not in left_out
-        }
-    )
 
 
 def _mine(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
@@ -34,11 +25,11 @@ def _mine(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
 _OF_CUSTOMER = PAYMENT_METHODS.c.customer_id == sa.bindparam("of_customer", type_=_ID)
 _ATTACHED = PAYMENT_METHODS.c.detached_at.is_(None)
 
-INSERT_CUSTOMER = compile_sql(_insert(CUSTOMERS))
+INSERT_CUSTOMER = insert_row(CUSTOMERS)
 _READ_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)))
 # Locked, so that two requests attaching one card to one customer take turns.
 _LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)).with_for_update())
-INSERT_METHOD = compile_sql(_insert(PAYMENT_METHODS, "detached_at", "erase_at"))
+INSERT_METHOD = insert_row(PAYMENT_METHODS, "detached_at", "erase_at")
 _READ_METHOD = compile_sql(
     sa.select(PAYMENT_METHODS).where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
 )

@@ -3,16 +3,12 @@
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
+from models.inserting import insert_row
 from models.tables import REFUNDS
 from runtime.database import Row, Transaction, compile_sql
 
-_INSERT = compile_sql(
-    insert(REFUNDS).values(
-        {column.name: sa.bindparam(column.name, type_=column.type) for column in REFUNDS.c}
-    )
-)
+_INSERT = insert_row(REFUNDS)
 _READ = compile_sql(
     sa.select(REFUNDS)
     .where(REFUNDS.c.id == sa.bindparam("id", type_=REFUNDS.c.id.type))

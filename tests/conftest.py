@@ -1,9 +1,13 @@
-"""The real product, started once for all tests that need one."""
+"""What the tests share: the real product, and a throw-away PostgreSQL, each started once."""
 
+import shutil
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster import Cluster
 from tests.receiver import Receiver, receiving
 from tests.serving import STRICT, serving
 from tests.shop import Merchant, Shop
@@ -37,3 +41,15 @@ def receiver() -> Iterator[Receiver]:
     """A webhook receiver that answers 200."""
     with receiving() as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A PostgreSQL for tests of parts; each makes databases of its own in it."""
+    # Not under pytest's own directory, which an account without rights cannot enter.
+    directory = Path(tempfile.mkdtemp(prefix="paymint-tests-"))
+    directory.chmod(0o755)
+    running = Cluster(directory)
+    yield running
+    running.stop()
+    shutil.rmtree(directory)

@@ -26,7 +26,7 @@ from scripts.launcher.certificates import (
     write_certificate,
     write_key,
 )
-from tests.vault.cluster import free_port
+from tests.cluster import free_port
 from vault.door.relay import RelayDoor, server_tls
 from vault.outcomes import CallRefused, CallUndecided
 

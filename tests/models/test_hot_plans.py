@@ -5,10 +5,6 @@ read a table, or an index, from one end to the other (docs/decisions, plans).
 """
 
 import re
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -18,7 +14,7 @@ from models.payment_decide import DECIDE
 from models.payment_reads import GET_MANY
 from models.payment_record import RECORD
 from runtime.coalescer import PLAN_SETTINGS
-from tests.vault.cluster import Cluster
+from tests.cluster import Cluster
 
 STATEMENTS = {
     "record": RECORD.text,
@@ -29,15 +25,10 @@ _SCAN = re.compile(r"(Seq|Bitmap Heap) Scan on (?!pg_)\w+|Index (?:Only )?Scan u
 
 
 @pytest.fixture(scope="module")
-def empty_database() -> Iterator[str]:
-    directory = Path(tempfile.mkdtemp(prefix="paymint-plan-tests-"))
-    directory.chmod(0o755)
-    running = Cluster(directory)
-    url = running.database()
+def empty_database(cluster: Cluster) -> str:
+    url = cluster.database()
     migrate(url)
-    yield url
-    running.stop()
-    shutil.rmtree(directory)
+    return url
 
 
 @pytest.mark.parametrize("name", STATEMENTS)

@@ -12,9 +12,9 @@ from alembic.migration import MigrationContext
 
 from models.migrate import migrate as migrate_main
 from models.tables import METADATA as MAIN
+from tests.cluster import Cluster
 from tests.house.tree import ROOT
 from tests.models.catalogue import ask, shape
-from tests.vault.cluster import Cluster
 from vault.migrate import migrate as migrate_vault
 from vault.store.tables import METADATA as VAULT
 
@@ -73,8 +73,8 @@ def differences(house: House, url: str) -> list[object]:
     return found
 
 
-def test_the_migrated_database_is_the_one_the_code_speaks_of(house: House, server: Cluster) -> None:
-    migrated, declared = server.database(), server.database()
+def test_the_migrated_database_is_the_one_the_code_speaks_of(house: House, cluster: Cluster) -> None:
+    migrated, declared = cluster.database(), cluster.database()
     house.migrate(migrated)
     house.metadata.create_all(engine(declared))
     assert differences(house, migrated) == []
@@ -83,8 +83,8 @@ def test_the_migrated_database_is_the_one_the_code_speaks_of(house: House, serve
     assert len(shape(migrated)["tables"]) >= FEWEST_TABLES
 
 
-def test_differences_are_seen(house: House, server: Cluster) -> None:
-    url = server.database()
+def test_differences_are_seen(house: House, cluster: Cluster) -> None:
+    url = cluster.database()
     house.migrate(url)
     before = shape(url)
     table = next(iter(house.metadata.tables))
@@ -95,8 +95,8 @@ def test_differences_are_seen(house: House, server: Cluster) -> None:
     assert shape(url)["constraints"] != before["constraints"]
 
 
-def test_there_and_back_and_there_again(house: House, server: Cluster) -> None:
-    url = server.database()
+def test_there_and_back_and_there_again(house: House, cluster: Cluster) -> None:
+    url = cluster.database()
     house.migrate(url)
     first = shape(url)
     downgrade(house, url)

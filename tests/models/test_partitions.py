@@ -8,8 +8,8 @@ import pytest
 
 from models.migrate import migrate
 from models.partitions import MONTHS_AHEAD, PARTITIONED_TABLES, ensure_partitions
+from tests.cluster import Cluster
 from tests.models.catalogue import PARTITIONS, ask
-from tests.vault.cluster import Cluster
 
 DECEMBER = datetime(2031, 12, 31, 23, 59, 59, tzinfo=UTC)
 MONTHS = ("2031_12", "2032_01", "2032_02", "2032_03")
@@ -24,9 +24,9 @@ _ENTRY = b"""INSERT INTO audit_entries (id, merchant_id, entry, created_at)
 
 
 @pytest.fixture(scope="module")
-def database(server: Cluster) -> str:
+def database(cluster: Cluster) -> str:
     """Migrated, with the partitions that the last day of a year asks for."""
-    url = server.database()
+    url = cluster.database()
     migrate(url)
     make(url, DECEMBER)
     return url

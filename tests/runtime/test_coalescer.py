@@ -150,7 +150,7 @@ def test_a_lost_connection_is_made_anew_and_the_rows_are_written(table: Table) -
         with psycopg.connect(table.url, autocommit=True) as other:
             other.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE pid <> pg_backend_pid() AND application_name = 'paymint'"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
             )
         answers = await asyncio.gather(*(coalescer.submit(Item("a", n)) for n in (2, 3)))
         await coalescer.close()

@@ -15,7 +15,7 @@ import psycopg
 
 from adapters.vault_door import VaultDoor
 from scripts.launcher.certificates import ensure_certificates
-from tests.vault.cluster import Cluster, free_port
+from tests.cluster import Cluster, free_port
 from vault.migrate import migrate
 from vault.networks.journal import Journal, Line
 

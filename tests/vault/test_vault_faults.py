@@ -19,7 +19,7 @@ import uvloop
 from adapters.vault_door import NoAnswer, NotBegun, Refused, Unknown, Unsent
 from contract import relay
 from runtime.clock import SystemClock
-from tests.vault.cluster import Cluster
+from tests.cluster import Cluster
 from tests.vault.house import House, house
 from tests.vault.merchant import Merchant, merchant
 

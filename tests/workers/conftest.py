@@ -1,9 +1,6 @@
 """One throw-away PostgreSQL; every test gets a database of its own, as new."""
 
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,21 +9,10 @@ import pytest
 
 from models.migrate import migrate
 from scripts.launcher.certificates import ensure_certificates
-from tests.vault.cluster import Cluster
+from tests.cluster import Cluster
 from tests.workers.house import Place
 
 _TEMPLATE = "migrated"
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    # Not under pytest's own directory, which an account without rights cannot enter.
-    directory = Path(tempfile.mkdtemp(prefix="paymint-worker-tests-"))
-    directory.chmod(0o755)
-    running = Cluster(directory)
-    yield running
-    running.stop()
-    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

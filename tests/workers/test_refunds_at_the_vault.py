@@ -7,7 +7,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.vault.cluster import Cluster
+from tests.cluster import Cluster
 from tests.vault.house import house as vault_house
 from tests.vault.merchant import VISA, merchant
 from tests.workers.house import Bench, Place, bench, until
