@@ -60,7 +60,7 @@ def _measure(stack: Stack, options: argparse.Namespace) -> None:
     _compare(stack, shop, options, created)
     _show_reads(stack, shop, options)
     _floor(options, created)
-    decision_latency(stack, shop, created.rate / 2)
+    decision_latency(stack, shop, create, created.rate)
 
 
 def _run(stack: Stack, load: Load, seconds: int, options: argparse.Namespace) -> Result:
