@@ -27,7 +27,7 @@ from flows.replies import Reply, begin_once, earlier_reply, keep, keep_refusal
 from models import idempotency
 from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_reads import PaymentKey
-from runtime.database import Row, Transaction
+from runtime.database import DatabaseUnavailable, Row, Transaction
 
 RESUME_AFTER = timedelta(seconds=10)
 OK: Final = 200
@@ -82,6 +82,15 @@ async def _operate(
     if reply is not None:
         return reply
     payment = begun[-1]
+    try:
+        return await _ask_and_record(house, asking, payment)
+    except DatabaseUnavailable:
+        # The operation is recorded and may be done: a worker finishes it once the
+        # database is back, so 503, which promises that nothing was done, would be a lie.
+        return Reply(ACCEPTED, payments.resource(payment))
+
+
+async def _ask_and_record(house: House, asking: Asking, payment: Row) -> Reply:
     try:
         decision = await ask_network(house, asking.request_id, payment)
     except NotBegun as silence:

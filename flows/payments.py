@@ -24,13 +24,14 @@ from models import idempotency
 from models.payment_changes import withdraw_payment
 from models.payment_reads import PaymentKey
 from models.payment_record import NewPayment, Recorded
-from runtime.database import Row
+from runtime.database import DatabaseUnavailable, Row
 
 # A request is over long before; from then on a worker may take the payment up.
 RESUME_AFTER = timedelta(seconds=10)
 # The blueprint's time-out of a card network, the question after an unknown outcome included.
 AUTHORISE_SECONDS: Final = 3.0
 SHORTEST_RESOLVE_SECONDS: Final = 0.1
+_WAITING: Final = {"pending_reason": payments.NETWORK_UNAVAILABLE}
 # Two rows of one key or token that race make each other look twice.
 MAX_RECORD_ROUNDS: Final = 5
 
@@ -71,7 +72,12 @@ async def create_payment(house: House, asking: Asking, request: PaymentRequest) 
     if recorded.earlier is not None and not recorded.recorded:
         return replay(asking, recorded.earlier)
     row = _row(payment, recorded)
-    return await _authorise(house, asking, row)
+    try:
+        return await _authorise(house, asking, row)
+    except DatabaseUnavailable:
+        # It is recorded, and perhaps approved: a worker finds out once the database is
+        # back, so 503, which promises that nothing was done, would be a lie.
+        return Reply(ACCEPTED, payments.resource({**row, **_WAITING}))
 
 
 def _raise(refusal: Refusal) -> Reply:
