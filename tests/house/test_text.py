@@ -8,7 +8,7 @@ from tests.house.tree import ROOT, text_files
 
 FEWEST_TEXT_FILES = 150
 # Put together here, so that this file does not contain what it forbids.
-_HOSTS = ("pypi" + ".org", "pythonhosted" + ".org", "npmjs" + ".org", "proxy.golang" + ".org")
+_HOSTS = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "proxy" + ".golang.org")
 _HOMES = ("work", "home", "root", "Users", "tmp" + "/" + "brief")
 FORBIDDEN = {
     "a package registry": re.compile("|".join(re.escape(host) for host in _HOSTS)),

@@ -73,7 +73,9 @@ def differences(house: House, url: str) -> list[object]:
     return found
 
 
-def test_the_migrated_database_is_the_one_the_code_speaks_of(house: House, cluster: Cluster) -> None:
+def test_the_migrated_database_is_the_one_the_code_speaks_of(
+    house: House, cluster: Cluster
+) -> None:
     migrated, declared = cluster.database(), cluster.database()
     house.migrate(migrated)
     house.metadata.create_all(engine(declared))
