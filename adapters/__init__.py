@@ -1,0 +1,1 @@
+"""Whom the main house calls outside: Valkey, the vault, merchants; and its settings."""

@@ -1,0 +1,1 @@
+"""What is true: states, rules, refusals.  Pure: no I/O, no clock, no framework."""

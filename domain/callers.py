@@ -8,8 +8,9 @@ from uuid import UUID
 class Caller:
     """A caller whose key was verified.
 
-    `scopes` holds every scope the key has or implies.  `key_display` is the prefix and the
-    last four characters, all that may be written down of a key (blueprint section 4).
+    `scopes` are those the key was given; what they imply stands in the document.
+    `key_display` is the prefix and the last four characters, all that may be written down
+    of a key (blueprint section 4).
     """
 
     merchant_id: UUID

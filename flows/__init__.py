@@ -1,0 +1,1 @@
+"""One business operation, one function: load, decide, record."""
