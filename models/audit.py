@@ -10,10 +10,10 @@ from prometheus_client import Counter
 from sqlalchemy.dialects.postgresql import JSON, insert
 
 from models.tables import AUDIT_ENTRIES
+from runtime.batches import ID, MOMENT, batch, rows_of
 from runtime.coalescer import Coalescer, Lane
 from runtime.database import compile_sql
 from runtime.ids import uuid7
-from runtime.wording import ID, MOMENT, batch, rows_of
 
 # Nobody waits for an entry, so they gather: fewer statements for the same rows.
 GATHER_SECONDS = 0.05

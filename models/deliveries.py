@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.tables import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
+from runtime.batches import ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
 from runtime.database import Row, Transaction, compile_sql
-from runtime.wording import ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 
 # A hanging receiver may hold this many attempts of one worker and no more.
 ATTEMPTS_PER_ENDPOINT = 4

@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import JSON
 from models.counting import counted
 from models.outbox import queued_deliveries, written_events
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
+from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, word
 from runtime.coalescer import Lane
 from runtime.database import compile_sql
-from runtime.wording import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, word
 
 _BIG: sa.types.TypeEngine[Any] = sa.BigInteger()
 _JSON: sa.types.TypeEngine[Any] = JSON()

@@ -7,9 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.tables import PAYMENTS
+from runtime.batches import ID, batch, rows_of
 from runtime.coalescer import Lane
 from runtime.database import Row, compile_sql
-from runtime.wording import ID, batch, rows_of
 
 
 class PaymentKey(NamedTuple):

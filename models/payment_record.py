@@ -20,9 +20,9 @@ from models.tables import (
     PAYMENTS,
     TOKEN_CLAIMS,
 )
+from runtime.batches import FLAG, ID, MOMENT, TEXT, batch, rows_of, word
 from runtime.coalescer import Lane
 from runtime.database import compile_sql
-from runtime.wording import FLAG, ID, MOMENT, TEXT, batch, rows_of, word
 
 _BIG: sa.types.TypeEngine[Any] = sa.BigInteger()
 _JSON: sa.types.TypeEngine[Any] = JSON()

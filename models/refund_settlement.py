@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from models.tables import REFUNDS
+from runtime.batches import ID, MOMENT, TEXT, word
 from runtime.database import Row, Transaction, compile_sql
-from runtime.wording import ID, MOMENT, TEXT, word
 
 _THIS_ONE = (
     REFUNDS.c.id == sa.bindparam("of_id", type_=ID),

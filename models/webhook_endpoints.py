@@ -14,8 +14,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.paging import Page, PageQuery
 from models.tables import WEBHOOK_ENDPOINTS as ENDPOINTS
+from runtime.batches import word
 from runtime.database import Row, Transaction, compile_sql
-from runtime.wording import word
 
 _SCOPE = (
     ENDPOINTS.c.merchant_id == sa.bindparam("of_merchant", type_=ENDPOINTS.c.merchant_id.type),

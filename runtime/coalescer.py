@@ -16,8 +16,8 @@ from typing import Any, Generic, TypeVar
 
 import psycopg
 
+from runtime.batches import ROWS_PER_STATEMENT
 from runtime.database import DatabaseUnavailable, Row, connection_options
-from runtime.wording import ROWS_PER_STATEMENT
 
 LANES_PER_COALESCER = 1
 PLAN_LIFE_SECONDS = 10.0

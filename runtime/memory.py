@@ -1,9 +1,9 @@
 """The garbage collector of a serving process.
 
-A request leaves almost no cycles behind, yet the collector walks all that was loaded at
-start whenever enough objects were made.  What is there after the start stays for ever, so
-it is set aside.  The young are still collected often: 50,000 at a time stopped the event
-loop for 20 ms, 2,000 for less than one (measured: docs/performance.md).
+The collector walks what was loaded at start whenever enough objects were made.  What is
+there after the start stays for ever, so it is set aside.  A request leaves no cycles behind
+(measured: docs/performance.md); should one come to, few are collected at a time: 50,000 at
+once stopped the event loop for about 20 ms.
 """
 
 import gc

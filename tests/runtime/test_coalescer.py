@@ -9,9 +9,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from runtime.batches import NUMBER, ROWS_PER_STATEMENT, TEXT, batch, rows_of, text_of
 from runtime.coalescer import Coalescer, Lane, lanes
 from runtime.database import DatabaseUnavailable
-from runtime.wording import NUMBER, ROWS_PER_STATEMENT, TEXT, batch, rows_of, text_of
 
 SEED = 20261122
 ROWS = 600

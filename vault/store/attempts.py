@@ -13,10 +13,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from contract import relay
+from runtime.batches import ID, TEXT, batch, rows_of, seconds, text_of, word
 from runtime.coalescer import Coalescer, Lane, lanes
 from runtime.database import Database, Row, compile_sql
 from runtime.ids import uuid7
-from runtime.wording import ID, TEXT, batch, rows_of, seconds, text_of, word
 from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP
 from vault.store.tables import attempts
 

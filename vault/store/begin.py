@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from runtime.wording import FLAG, ID, TEXT, rows_of, seconds, text_of, word
+from runtime.batches import FLAG, ID, TEXT, rows_of, seconds, text_of, word
 from vault.store.tables import attempts, instruments
 
 # How long a used token keeps its number: as long as a payment may be resumed (15 min in

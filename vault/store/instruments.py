@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from contract import relay
+from runtime.batches import seconds, word
 from runtime.database import Database, Row, Transaction, compile_sql
-from runtime.wording import seconds, word
 from vault.store.tables import instruments, token_requests
 
 ERASED_PER_STATEMENT = 1000

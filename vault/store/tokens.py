@@ -9,9 +9,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Coalescer, Lane, lanes
 from runtime.database import DatabaseUnavailable, Row
-from runtime.wording import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from vault.store.tables import instruments, token_requests
 
 LOOKS_AT_A_RACE = 3
