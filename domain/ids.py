@@ -8,7 +8,9 @@ import re
 from typing import Final, Literal
 from uuid import UUID
 
-Prefix = Literal["mch", "pay", "ref", "cus", "pm", "tok", "dsp", "evt", "whe", "key", "req"]
+Prefix = Literal[
+    "mch", "pay", "ref", "cus", "pm", "tok", "dsp", "evt", "whe", "key", "req", "clk", "alr"
+]
 
 _HEX_DIGITS: Final = re.compile(r"[0-9a-f]{32}")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scripts.generator.tables import render_error_codes, render_operations
 from scripts.generator.types import render_types
-from scripts.spec_lint import load
+from scripts.spec_rules.reading import load
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 DOCUMENT = ROOT / "openapi.yaml"

@@ -24,7 +24,7 @@ CHECKS = (
     Check("layout", ("ruff", "format", "--check")),
     Check("types", ("mypy",)),
     Check("imports", ("lint-imports",)),
-    Check("document", (sys.executable, "scripts/spec_lint.py")),
+    Check("document", (sys.executable, "-m", "scripts.spec_lint")),
     Check("generated", (sys.executable, "-m", "scripts.generator", "--check")),
 )
 

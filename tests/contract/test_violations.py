@@ -9,7 +9,7 @@ from contract.document import load_document
 from contract.operations import compile_operations
 from contract.violations import KEYWORD_CODES
 from domain.refusals import Malformed
-from scripts import spec_lint
+from scripts.spec_rules.errors import KEYWORD_CODES as LINTED_CODES
 
 DOCUMENT = load_document()
 OPERATIONS = compile_operations(DOCUMENT, "gateway") | compile_operations(DOCUMENT, "vault")
@@ -29,7 +29,7 @@ def refusal(operation_id: str, value: Any) -> Malformed:
 
 
 def test_the_code_has_the_same_codes_for_keywords_as_the_lint() -> None:
-    assert KEYWORD_CODES == spec_lint.KEYWORD_CODES
+    assert KEYWORD_CODES == LINTED_CODES
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""The tables of the main house.
+
+`GLOBAL_TABLES` names those that belong to no merchant; every other one is held to the
+tenant rules by tests/models/test_tenancy.py.
+"""
+
+from models.tables.accounts import API_KEYS, MERCHANTS, PLATFORM_KEYS
+from models.tables.alerts import ALERTS
+from models.tables.base import METADATA
+from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
+from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
+from models.tables.payments import PAYMENTS, REFUNDS
+from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
+
+GLOBAL_TABLES = frozenset({"merchants", "platform_keys"})
+
+__all__ = [
+    "ALERTS",
+    "API_KEYS",
+    "AUDIT_ENTRIES",
+    "COUNTERS",
+    "CUSTOMERS",
+    "EVENTS",
+    "GLOBAL_TABLES",
+    "IDEMPOTENCY_KEYS",
+    "MERCHANTS",
+    "METADATA",
+    "PAYMENTS",
+    "PAYMENT_METHODS",
+    "PLATFORM_KEYS",
+    "REFUNDS",
+    "TOKEN_CLAIMS",
+    "WEBHOOK_ATTEMPTS",
+    "WEBHOOK_DELIVERIES",
+    "WEBHOOK_ENDPOINTS",
+]

@@ -1,0 +1,48 @@
+"""Merchants and the keys they ask with."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from models.tables.base import METADATA, MOMENT, created, identifier, one_of, tenant
+
+MERCHANTS = sa.Table(
+    "merchants",
+    METADATA,
+    identifier(primary_key=True),
+    sa.Column("business_name", sa.Text, nullable=False),
+    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("mcc", sa.Text, nullable=False),
+    sa.Column("country", sa.Text, nullable=False),
+    sa.Column("status", sa.Text, nullable=False),
+    sa.Column("settlement_currency", sa.Text, nullable=False),
+    created(),
+    one_of("status", "pending_review", "active", "suspended", "terminated"),
+)
+
+PLATFORM_KEYS = sa.Table(
+    "platform_keys",
+    METADATA,
+    identifier(primary_key=True),
+    sa.Column("secret_hash", sa.Text, nullable=False),
+    sa.Column("display", sa.Text, nullable=False),
+    created(),
+)
+
+API_KEYS = sa.Table(
+    "api_keys",
+    METADATA,
+    identifier(),
+    *tenant(),
+    sa.Column("type", sa.Text, nullable=False),
+    sa.Column("secret_hash", sa.Text),
+    sa.Column("publishable_key", sa.Text),
+    sa.Column("display", sa.Text, nullable=False),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    created(),
+    sa.Column("expires_at", MOMENT),
+    sa.Column("revoked_at", MOMENT),
+    sa.PrimaryKeyConstraint("id", "merchant_id"),
+    one_of("type", "secret", "publishable"),
+    # PCI DSS 4.0.1 req. 8.3.2: a secret key is stored as its Argon2id hash only.
+    sa.CheckConstraint("(type = 'secret') = (secret_hash IS NOT NULL)", name="secret_is_hashed"),
+)

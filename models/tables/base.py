@@ -1,0 +1,39 @@
+"""What the tables of the main house are made of."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import UUID
+
+METADATA = sa.MetaData()
+MOMENT = sa.TIMESTAMP(timezone=True)
+ZERO = sa.text("0")
+
+
+def identifier(name: str = "id", **options: Any) -> sa.Column[Any]:
+    """A column that holds a UUID."""
+    return sa.Column(name, UUID(as_uuid=True), **options)
+
+
+def tenant() -> list[sa.Column[Any]]:
+    """Whose row it is: merchant and mode, named by every query."""
+    return [
+        sa.Column("merchant_id", UUID(as_uuid=True), nullable=False),
+        sa.Column("livemode", sa.Boolean, nullable=False),
+    ]
+
+
+def created() -> sa.Column[Any]:
+    """The moment a row was made."""
+    return sa.Column("created_at", MOMENT, nullable=False)
+
+
+def amount(name: str) -> sa.Column[Any]:
+    """A sum in minor units, zero at first."""
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default=ZERO)
+
+
+def one_of(column: str, *values: str) -> sa.CheckConstraint:
+    """A column takes one of these texts."""
+    listed = ", ".join(f"'{value}'" for value in values)
+    return sa.CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")

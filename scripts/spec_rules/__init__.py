@@ -1,0 +1,1 @@
+"""The rules of openapi.yaml, one file per part of the document."""
