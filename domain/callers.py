@@ -41,3 +41,5 @@ class Asking:
     caller: Caller
     request_id: str
     once: Once | None
+    # The revisions that a change may be made to; None: any.
+    if_match: frozenset[int] | None = None

@@ -17,5 +17,6 @@ def resource(customer: Mapping[str, Any]) -> dict[str, Any]:
         "name": customer["name"],
         "metadata": customer["metadata"],
         "livemode": customer["livemode"],
+        "revision": customer["revision"],
         "created_at": moments.to_text(customer["created_at"]),
     }

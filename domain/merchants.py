@@ -21,5 +21,6 @@ def resource(
         "settlement_currency": merchant["settlement_currency"],
         "webhook_url": webhook_url,
         "livemode": livemode,
+        "revision": merchant["revision"],
         "created_at": moments.to_text(merchant["created_at"]),
     }

@@ -80,6 +80,12 @@ class Conflict(Refusal):
     status = 409
 
 
+class PreconditionFailed(Refusal):
+    """412: it was changed since the caller looked."""
+
+    status = 412
+
+
 class TooLarge(Refusal):
     """413: more bytes than the operation takes."""
 

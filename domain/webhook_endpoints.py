@@ -38,6 +38,7 @@ def resource(endpoint: Mapping[str, Any], secret: str | None = None) -> dict[str
         "status": endpoint["status"],
         "secret": secret,
         "livemode": endpoint["livemode"],
+        "revision": endpoint["revision"],
         "created_at": moments.to_text(endpoint["created_at"]),
     }
 

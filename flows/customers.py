@@ -26,6 +26,7 @@ async def create_customer(house: House, asking: Asking, body: dict[str, Any]) ->
         "name": body.get("name"),
         "metadata": body.get("metadata", {}),
         "created_at": house.clock.now(),
+        "revision": 1,
     }
 
     async def change(transaction: Transaction) -> Reply:

@@ -5,9 +5,10 @@ from typing import Any
 from domain import merchants, webhook_endpoints
 from domain.callers import Asking
 from domain.ids import from_text
+from domain.preconditions import check_revision
 from domain.refusals import Missing
 from flows.house import House
-from models.merchants import read_merchant, rename_merchant
+from models.merchants import lock_merchant, read_merchant, save_merchant
 from models.webhook_endpoints import (
     count_endpoints,
     lock_endpoints,
@@ -15,6 +16,9 @@ from models.webhook_endpoints import (
     set_merchant_url,
 )
 from runtime.database import Transaction
+
+# What a merchant may change of itself, beside the webhook URL, which is an endpoint.
+_OWN_FIELDS = ("business_name",)
 
 
 async def retrieve_merchant(house: House, asking: Asking, merchant_id: str) -> dict[str, Any]:
@@ -29,7 +33,7 @@ async def update_merchant(
 ) -> dict[str, Any]:
     """Change what `body` names: business_name, webhook_url (None clears it).
 
-    Raises 400 `url_not_https` or `url_not_public`, 404, 422 `webhook_endpoint_limit`.
+    Raises 400 `url_not_https` or `url_not_public`, 404, 412, 422 `webhook_endpoint_limit`.
     """
     url = body.get("webhook_url")
     if url is not None:
@@ -37,11 +41,12 @@ async def update_merchant(
         webhook_endpoints.check_url(url, "webhook_url", allow_loopback=allow_loopback)
     _check_own(asking, merchant_id)
     async with house.database.transaction() as transaction:
+        row = await lock_merchant(transaction, asking.caller.merchant_id)
+        check_revision(asking.if_match, row["revision"])
         if "webhook_url" in body:
             await _set_url(transaction, asking, url)
-        if "business_name" in body:
-            name = body["business_name"]
-            await rename_merchant(transaction, asking.caller.merchant_id, name)
+        own = {name: body[name] for name in _OWN_FIELDS if name in body}
+        await save_merchant(transaction, {**row, **own})
         return await _shown(transaction, asking)
 
 

@@ -43,6 +43,7 @@ async def create_sandbox_account(
         "status": "pending_review",
         "settlement_currency": DEFAULT_CURRENCY,
         "created_at": now,
+        "revision": 1,
     }
     common = {"merchant_id": merchant_id, "livemode": _TEST_MODE, "created_at": now}
     secret_row = {

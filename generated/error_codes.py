@@ -205,6 +205,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'This token has expired.',
     ),
+    'precondition_failed': ErrorCode(
+        412, 'invalid_request_error',
+        'The object was changed since you retrieved it.',
+    ),
     'token_not_attachable': ErrorCode(
         422, 'invalid_request_error',
         'This token cannot be saved as a payment method of this type.',

@@ -84,6 +84,9 @@ Description: TypeAlias = str
 WebhookUrl: TypeAlias = str
 
 
+Revision: TypeAlias = int
+
+
 MetadataKey: TypeAlias = str
 
 
@@ -334,6 +337,7 @@ class Merchant(TypedDict):
     settlement_currency: Currency
     webhook_url: WebhookUrl | None
     livemode: bool
+    revision: Revision
     created_at: Timestamp
 
 
@@ -426,7 +430,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_unexpected_state', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_unexpected_state', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -501,6 +505,7 @@ class Customer(TypedDict):
     name: Name | None
     metadata: Metadata
     livemode: bool
+    revision: Revision
     created_at: Timestamp
 
 
@@ -583,6 +588,7 @@ class WebhookEndpoint(TypedDict):
     status: WebhookEndpointStatus
     secret: WebhookSecret | None
     livemode: bool
+    revision: Revision
     created_at: Timestamp
 
 

@@ -11,7 +11,14 @@ from runtime.database import Row, Transaction, compile_sql
 INSERT_MERCHANT = insert_row(MERCHANTS)
 INSERT_KEY = insert_row(API_KEYS, "expires_at", "revoked_at")
 INSERT_ENDPOINT = insert_row(
-    WEBHOOK_ENDPOINTS, "url", "enabled_events", "api_version", "description", "deleted_at"
+    WEBHOOK_ENDPOINTS,
+    "url",
+    "enabled_events",
+    "api_version",
+    "description",
+    "deleted_at",
+    "revision",
+    "revision",
 )
 INSERT_PLATFORM_KEY = insert_row(PLATFORM_KEYS)
 

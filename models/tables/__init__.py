@@ -10,6 +10,7 @@ from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from models.tables.payments import PAYMENTS, REFUNDS
+from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 
 GLOBAL_TABLES = frozenset({"merchants", "platform_keys"})
@@ -29,6 +30,7 @@ __all__ = [
     "PAYMENT_METHODS",
     "PLATFORM_KEYS",
     "REFUNDS",
+    "TEST_CLOCKS",
     "TOKEN_CLAIMS",
     "WEBHOOK_ATTEMPTS",
     "WEBHOOK_DELIVERIES",

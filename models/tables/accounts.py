@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from models.tables.base import METADATA, MOMENT, created, identifier, one_of, tenant
+from models.tables.base import METADATA, MOMENT, created, identifier, one_of, revision, tenant
 
 MERCHANTS = sa.Table(
     "merchants",
@@ -16,6 +16,7 @@ MERCHANTS = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("settlement_currency", sa.Text, nullable=False),
     created(),
+    revision(),
     one_of("status", "pending_review", "active", "suspended", "terminated"),
 )
 

@@ -28,6 +28,11 @@ def created() -> sa.Column[Any]:
     return sa.Column("created_at", MOMENT, nullable=False)
 
 
+def revision() -> sa.Column[Any]:
+    """How often the row was changed, plus one: what `If-Match` compares."""
+    return sa.Column("revision", sa.Integer, nullable=False, server_default=sa.text("1"))
+
+
 def amount(name: str) -> sa.Column[Any]:
     """A sum in minor units, zero at first."""
     return sa.Column(name, sa.BigInteger, nullable=False, server_default=ZERO)

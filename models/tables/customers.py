@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
-from models.tables.base import METADATA, MOMENT, created, identifier, one_of, tenant
+from models.tables.base import METADATA, MOMENT, created, identifier, one_of, revision, tenant
 
 CUSTOMERS = sa.Table(
     "customers",
@@ -14,6 +14,7 @@ CUSTOMERS = sa.Table(
     sa.Column("name", sa.Text),
     sa.Column("metadata", JSON, nullable=False),
     created(),
+    revision(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.Index("customers_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
 )

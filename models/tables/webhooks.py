@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from models.tables.base import METADATA, MOMENT, ZERO, created, identifier, one_of, tenant
+from models.tables.base import METADATA, MOMENT, ZERO, created, identifier, one_of, revision, tenant
 
 # Partitioned by month through the UUIDv7 id, which carries its millisecond: the primary
 # key stays (id, merchant_id) and a look-up by id reads one partition.
@@ -39,6 +39,7 @@ WEBHOOK_ENDPOINTS = sa.Table(
     sa.Column("secret", sa.Text, nullable=False),
     created(),
     sa.Column("deleted_at", MOMENT),
+    revision(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     one_of("status", "enabled", "disabled"),
     sa.Index(
