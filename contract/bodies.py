@@ -47,11 +47,11 @@ class Body:
         return data
 
     def parse(self, data: bytes) -> Any:
-        """The JSON value, None when there is no body; raises Malformed."""
+        """The JSON object, None when there is no body; raises Malformed."""
         if data:
             value = strict_json.parse(data)
-            if value is None:
-                # `null` must not pass for the absence of a body.
+            if not isinstance(value, dict):
+                # Also `null`, which must not pass for the absence of a body.
                 raise Malformed("body_not_object")
             return value
         if self.required:

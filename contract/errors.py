@@ -4,13 +4,12 @@ from typing import Any
 
 import orjson
 
-from domain.ids import to_text
-from domain.refusals import Declined, MethodNotAllowed, Refusal
+from contract.refusal_shape import error_shape
+from domain.refusals import MethodNotAllowed, Refusal
 from generated.error_codes import CATALOGUE
 
 RawHeader = tuple[bytes, bytes]
 
-DOCUMENTATION_URL = "https://docs.paymint.com/errors/"
 JSON_CONTENT_TYPE: RawHeader = (b"content-type", b"application/json")
 REPLAYED: RawHeader = (b"idempotent-replayed", b"true")
 _CHALLENGE: RawHeader = (b"www-authenticate", b'Bearer realm="paymint"')
@@ -47,23 +46,4 @@ def refuse(refusal: Refusal, request_id: str) -> tuple[int, list[RawHeader], byt
 def error_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
     """The error object of a refusal, as the document's `Error`."""
     row = CATALOGUE[refusal.code]
-    error: dict[str, Any] = {"type": row.type, "code": refusal.code}
-    error["message"] = row.message.format_map(_Values(refusal))
-    if refusal.param is not None:
-        error["param"] = refusal.param
-    error["doc_url"] = DOCUMENTATION_URL + refusal.code
-    error["request_id"] = request_id
-    if isinstance(refusal, Declined):
-        if refusal.decline_code is not None:
-            error["decline_code"] = refusal.decline_code
-        if refusal.payment_id is not None:
-            error["payment_id"] = to_text("pay", refusal.payment_id)
-    return {"error": error}
-
-
-class _Values(dict[str, int | str]):
-    """What a message may name: the parameter and the refusal's own values."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.values)
-        self["param"] = refusal.param or "request"
+    return error_shape(refusal, row.type, row.message, request_id)

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema_rs
 
 from contract.document import DocumentError, Node, resolved
+from domain.currencies import smallest_unit
 from domain.refusals import Malformed
 
 # The code of a failing keyword where the schema has no `x-error-code` for it.
@@ -94,12 +95,15 @@ class Part:
     def _refusals_inside(self, value: Any, names: tuple[str, ...]) -> Iterator[Malformed]:
         if isinstance(value, list) and self._items is not None:
             for index, item in enumerate(value):
-                yield from _some(self._items.first_refusal(item, (*names, str(index))))
+                yield from _some(self._items.first_refusal(item, (*names, f"[{index}]")))
         if not isinstance(value, dict):
             return
         for name, part in self._properties.items():
             if name in value:
-                yield from _some(part.first_refusal(value[name], (*names, name)))
+                refusal = part.first_refusal(value[name], (*names, name))
+                if refusal is not None and refusal.code == "amount_too_small":
+                    refusal.values["unit"] = smallest_unit(value.get("currency"))
+                yield from _some(refusal)
         # The caller chose these names, so they are not told: the fault is the whole field's.
         for name in (name for name in value if name not in self._properties):
             if self._names is not None and self._names.first_refusal(name) is not None:
@@ -127,7 +131,8 @@ def _some(refusal: Malformed | None) -> tuple[Malformed, ...]:
 
 
 def _param(names: tuple[str, ...]) -> str | None:
-    return ".".join(names) or None
+    """`card.number`, `payments[3].amount`; None for the request itself."""
+    return ".".join(names).replace(".[", "[") or None
 
 
 def _currency_refusal(param: str | None, value: Any) -> Malformed:

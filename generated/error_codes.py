@@ -151,7 +151,7 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'amount_too_small': ErrorCode(
         400, 'invalid_request_error',
-        'The payment amount must be at least 50 cents.',
+        'The payment amount must be at least {minimum} {unit}.',
     ),
     'amount_too_large': ErrorCode(
         400, 'invalid_request_error',
@@ -213,10 +213,6 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'This token cannot be saved as a payment method of this type.',
     ),
-    'currency_mismatch': ErrorCode(
-        422, 'invalid_request_error',
-        'The payment method cannot pay in this currency.',
-    ),
     'capture_not_supported': ErrorCode(
         422, 'invalid_request_error',
         'This payment method cannot be authorized without being captured.',
@@ -228,10 +224,6 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'capture_exceeds_authorization': ErrorCode(
         422, 'invalid_request_error',
         'Capture amount ({amount}) exceeds the authorized amount ({available}).',
-    ),
-    'refund_unexpected_state': ErrorCode(
-        422, 'invalid_request_error',
-        "This is not possible while the refund is '{status}'.",
     ),
     'refund_exceeds_capture': ErrorCode(
         422, 'invalid_request_error',

@@ -1,0 +1,38 @@
+"""The body of a refusal, made from its row of the catalogue.
+
+It imports nothing of `generated/`, so that scripts/generator, which writes the catalogue, can
+render the examples of docs/errors with the code that answers requests.
+"""
+
+from typing import Any
+
+from domain.currencies import CENTS
+from domain.ids import to_text
+from domain.refusals import Declined, Refusal
+
+DOCUMENTATION_URL = "https://docs.paymint.com/errors/"
+
+
+def error_shape(refusal: Refusal, kind: str, message: str, request_id: str) -> dict[str, Any]:
+    """The document's `Error`: `kind` and `message` (a template) are the catalogue's."""
+    error: dict[str, Any] = {"type": kind, "code": refusal.code}
+    error["message"] = message.format_map(_Values(refusal))
+    if refusal.param is not None:
+        error["param"] = refusal.param
+    error["doc_url"] = DOCUMENTATION_URL + refusal.code
+    error["request_id"] = request_id
+    if isinstance(refusal, Declined):
+        if refusal.decline_code is not None:
+            error["decline_code"] = refusal.decline_code
+        if refusal.payment_id is not None:
+            error["payment_id"] = to_text("pay", refusal.payment_id)
+    return {"error": error}
+
+
+class _Values(dict[str, int | str]):
+    """What a message may name: the parameter and the refusal's own values."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(unit=CENTS)
+        self.update(refusal.values)
+        self["param"] = refusal.param or "request"
