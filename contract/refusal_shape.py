@@ -1,4 +1,4 @@
-"""The body of a refusal, made from its row of the catalogue.
+"""Body and headers of a refusal, made from its row of the catalogue.
 
 It imports nothing of `generated/`, so that scripts/generator, which writes the catalogue, can
 render the examples of docs/errors with the code that answers requests.
@@ -8,9 +8,31 @@ from typing import Any
 
 from domain.currencies import CENTS
 from domain.ids import to_text
-from domain.refusals import Declined, Refusal
+from domain.refusals import Declined, MethodNotAllowed, Refusal
+
+RawHeader = tuple[bytes, bytes]
 
 DOCUMENTATION_URL = "https://docs.paymint.com/errors/"
+REPLAYED: RawHeader = (b"idempotent-replayed", b"true")
+_CHALLENGE: RawHeader = (b"www-authenticate", b'Bearer realm="paymint"')
+_TRY_AGAIN: RawHeader = (b"retry-after", b"1")
+
+_HEADERS_BY_STATUS = {401: _CHALLENGE, 503: _TRY_AGAIN}
+_HEADERS_BY_CODE = {"idempotency_key_in_use": _TRY_AGAIN}
+
+
+def headers_of(refusal: Refusal, status: int) -> list[RawHeader]:
+    """The headers that this refusal has beside those of every answer."""
+    headers = []
+    if status in _HEADERS_BY_STATUS:
+        headers.append(_HEADERS_BY_STATUS[status])
+    if refusal.code in _HEADERS_BY_CODE:
+        headers.append(_HEADERS_BY_CODE[refusal.code])
+    if refusal.replayed:
+        headers.append(REPLAYED)
+    if isinstance(refusal, MethodNotAllowed):
+        headers.append((b"allow", refusal.allow.encode("ascii")))
+    return headers
 
 
 def error_shape(refusal: Refusal, kind: str, message: str, request_id: str) -> dict[str, Any]:

@@ -24,8 +24,6 @@ RETRIES = {"after_correction", "same_request", "new_key"}
 EXAMPLE_FIELDS = {"param", "decline_code", "payment_id"}
 PLACEHOLDERS = {"param", "expected", "minimum", "maximum", "limit_bytes"}
 PLACEHOLDERS |= {"amount", "available", "currency", "status", "unit"}
-# These two answer requests that match no operation, so no operation can claim them.
-CODES_WITHOUT_OPERATION = {"route_missing", "method_not_allowed"}
 # The error code that a failing schema keyword gives when no `x-error-code` stands beside it.
 KEYWORD_CODES = {
     "required": "parameter_missing",
@@ -50,6 +48,8 @@ def check_catalogue(document: Node) -> Iterator[Finding]:
     if list(catalogue) != named["ErrorCode"]["enum"]:
         yield "components.schemas.ErrorCode", "must list the catalogue's codes in its order"
     claimed = {code for _, _, op in operations(document) for code in op.get("x-errors", [])}
+    # These answer requests that match no operation, so no operation can claim them.
+    claimed |= set(document["x-refusals-without-operation"])
     for code, entry in catalogue.items():
         placeholders = set(re.findall(r"\{(.*?)\}", str(entry.get("message"))))
         example = set(entry.get("example", {}))
@@ -61,7 +61,7 @@ def check_catalogue(document: Node) -> Iterator[Finding]:
             (placeholders - PLACEHOLDERS, "unknown placeholder"),
             (placeholders - example, "the example lacks a value of the message"),
             (example - placeholders - EXAMPLE_FIELDS, "the example has a value that is not shown"),
-            (code not in claimed | CODES_WITHOUT_OPERATION, "no operation can give this code"),
+            (code not in claimed, "no operation can give this code"),
         )
 
 
