@@ -55,6 +55,5 @@ class _Values(dict[str, int | str]):
     """What a message may name: the parameter and the refusal's own values."""
 
     def __init__(self, refusal: Refusal) -> None:
-        super().__init__(unit=CENTS)
+        super().__init__(unit=CENTS, param=refusal.param or "request")
         self.update(refusal.values)
-        self["param"] = refusal.param or "request"

@@ -11,4 +11,5 @@ CENTS: Final = "cents"
 
 def smallest_unit(currency: object) -> str:
     """The words for the smallest unit of a currency code, which may be absent or wrong."""
-    return "of the currency's smallest unit" if currency in _WITHOUT_CENTS else CENTS
+    without_cents = isinstance(currency, str) and currency in _WITHOUT_CENTS
+    return "of the currency's smallest unit" if without_cents else CENTS

@@ -54,7 +54,7 @@ class Wire(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that the parser refuses, and close: nothing after them can be read."""
         request_id = to_text("req", uuid7())
-        status, headers, body = refuse(Malformed("header_invalid"), request_id)
+        status, headers, body = refuse(Malformed("http_malformed"), request_id)
         log("request_unreadable", request_id=request_id, status_code=status)
         lines = [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in headers)]
         lines.append(b"x-request-id: " + request_id.encode())

@@ -13,6 +13,10 @@ class ErrorCode(NamedTuple):
 
 
 CATALOGUE: Final[dict[str, ErrorCode]] = {
+    'http_malformed': ErrorCode(
+        400, 'invalid_request_error',
+        'The request cannot be read.',
+    ),
     'route_missing': ErrorCode(
         404, 'invalid_request_error',
         'There is nothing at this path.',
@@ -123,11 +127,11 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'parameter_too_long': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at most {maximum} characters.",
+        "Parameter '{param}' is too long: the maximum length is {maximum}.",
     ),
     'parameter_too_short': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at least {minimum} characters.",
+        "Parameter '{param}' is too short: the minimum length is {minimum}.",
     ),
     'parameter_too_small': ErrorCode(
         400, 'invalid_request_error',
@@ -139,11 +143,11 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'parameter_too_many_items': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' may have at most {maximum} entries.",
+        "Parameter '{param}' has too many entries: the maximum is {maximum}.",
     ),
     'parameter_too_few_items': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at least {minimum} entries.",
+        "Parameter '{param}' has too few entries: the minimum is {minimum}.",
     ),
     'metadata_key_invalid': ErrorCode(
         400, 'invalid_request_error',

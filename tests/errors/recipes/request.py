@@ -1,10 +1,27 @@
 """Path, method, headers, size, media type, JSON: what is seen before the document's schemas."""
 
+import socket
+
 import httpx
 
 from tests.errors.scene import JSON, Scene, gives
 
 TOO_MANY_BYTES = 262_145
+ANSWER_SECONDS = 5.0
+
+
+@gives("http_malformed")
+def a_length_given_in_two_ways(scene: Scene) -> httpx.Response:
+    port = int(scene.shop.base_url.rpartition(":")[2])
+    lines = ("POST /v1/customers HTTP/1.1", "Host: x", "Content-Length: 2")
+    sent = "\r\n".join((*lines, "Transfer-Encoding: chunked", "", "")).encode()
+    with socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS) as connection:
+        connection.sendall(sent + b"2\r\n{}\r\n0\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    first, *headers = head.split(b"\r\n")
+    pairs = [(name, value.strip()) for name, _, value in (h.partition(b":") for h in headers)]
+    return httpx.Response(int(first.split()[1]), headers=pairs, content=body)
 
 
 @gives("route_missing")
