@@ -9,6 +9,7 @@ import pytest
 
 from tests.shop import Merchant, Shop, card, error, told
 
+TYPED = card()["card"]
 FOUR_BYTES = "\U0001f600"
 
 
