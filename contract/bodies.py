@@ -13,6 +13,7 @@ from domain.refusals import Malformed, TooLarge, UnsupportedMediaType
 Receive = Callable[[], Awaitable[Any]]
 
 JSON_TYPE = "application/json"
+IDENTITY = b"identity"
 _JSON_CONTENT_TYPE = re.compile(
     rb'application/json(?:[ \t]*;[ \t]*charset="?utf-8"?)?[ \t]*', re.IGNORECASE
 )
@@ -41,17 +42,16 @@ class Body:
         if announced is not None and int(announced) > self.max_bytes:
             raise TooLarge("payload_too_large", limit_bytes=self.max_bytes)
         data = await self._take(receive)
-        content_type = headers.get(b"content-type", b"")
-        if data and not _JSON_CONTENT_TYPE.fullmatch(content_type):
+        if data and not _is_plain_json(headers):
             raise UnsupportedMediaType("content_type_unsupported")
         return data
 
     def parse(self, data: bytes) -> Any:
-        """The JSON value, None when there is no body; raises Malformed."""
+        """The JSON object, None when there is no body; raises Malformed."""
         if data:
             value = strict_json.parse(data)
-            if value is None:
-                # `null` must not pass for the absence of a body.
+            if not isinstance(value, dict):
+                # Also `null`, which must not pass for the absence of a body.
                 raise Malformed("body_not_object")
             return value
         if self.required:
@@ -73,6 +73,13 @@ class Body:
         if message["type"] == "http.disconnect":
             raise ClientGone
         raise TooLarge("payload_too_large", limit_bytes=self.max_bytes)
+
+
+def _is_plain_json(headers: Headers) -> bool:
+    """JSON by its type and, since nobody decodes a body, without a content coding."""
+    coding = headers.get(b"content-encoding", IDENTITY).strip().lower()
+    content_type = headers.get(b"content-type", b"")
+    return coding == IDENTITY and _JSON_CONTENT_TYPE.fullmatch(content_type) is not None
 
 
 async def refuse_body(headers: Headers, receive: Receive) -> None:

@@ -1,6 +1,8 @@
 """Request headers: those that may stand only once, read only once."""
 
+import re
 from collections.abc import Iterable
+from uuid import UUID
 
 from domain.refusals import Malformed
 
@@ -15,6 +17,9 @@ SINGLE_HEADERS = {
     b"idempotency-key": "Idempotency-Key",
 }
 CONTENT_LENGTH_DIGITS_MAX = 18
+IDEMPOTENCY_KEY = "Idempotency-Key"
+# Any UUID of RFC 9562, whatever its version and case.
+_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
@@ -32,6 +37,16 @@ def check_headers(pairs: list[tuple[bytes, bytes]], headers: Headers) -> None:
     length = headers.get(b"content-length")
     if length is not None and not (length.isdigit() and len(length) <= CONTENT_LENGTH_DIGITS_MAX):
         raise Malformed("header_invalid", "Content-Length")
+
+
+def read_idempotency_key(headers: Headers) -> UUID | None:
+    """The idempotency key, if there is one; raises Malformed `idempotency_key_invalid`."""
+    text = headers.get(b"idempotency-key")
+    if text is None:
+        return None
+    if not _UUID.fullmatch(text):
+        raise Malformed("idempotency_key_invalid", IDEMPOTENCY_KEY)
+    return UUID(int=int(text.replace(b"-", b""), 16))
 
 
 def _refuse_doubled(names: list[bytes]) -> None:

@@ -6,7 +6,7 @@ import jiter
 import jsonschema_rs
 
 from contract.document import Node, resolved
-from contract.violations import Part
+from contract.violations import REQUEST_FORMATS, Formats, Part
 from domain.refusals import Malformed
 
 # What a number with a fraction is judged as.  No schema of the document takes it, so it
@@ -14,17 +14,21 @@ from domain.refusals import Malformed
 _FRACTION = 0.5
 
 
-def compile_validator(document: Node, schema: Node) -> jsonschema_rs.Draft202012Validator:
+def compile_validator(
+    document: Node, schema: Node, formats: Formats | None = None
+) -> jsonschema_rs.Draft202012Validator:
     """A validator whose references lead into the document and whose errors hide values."""
     whole = {**schema, "components": {"schemas": document["components"]["schemas"]}}
-    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True, mask="[masked]")
+    return jsonschema_rs.Draft202012Validator(
+        whole, validate_formats=True, formats=formats, mask="[masked]"
+    )
 
 
 class Shape:
     """What a body or the parameters of a query must look like."""
 
     def __init__(self, document: Node, schema: Node) -> None:
-        self._is_valid = compile_validator(document, schema).is_valid
+        self._is_valid = compile_validator(document, schema, REQUEST_FORMATS).is_valid
         self._whole = Part(document, schema)
 
     def check(self, value: Any) -> None:

@@ -7,12 +7,14 @@ body of 256 kB with 20,000 faults would take gigabytes.  The refusal names a par
 the document, never what the caller made up, and no value but a three-letter currency.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jsonschema_rs
 
 from contract.document import DocumentError, Node, resolved
+from domain.currencies import smallest_unit
+from domain.moments import is_moment
 from domain.refusals import Malformed
 
 # The code of a failing keyword where the schema has no `x-error-code` for it.
@@ -42,6 +44,9 @@ ANNOTATIONS = ("description", "examples", "default", "writeOnly", "x-error-code"
 MINIMUM_KEYWORDS = ("minLength", "minimum", "minItems")
 MAXIMUM_KEYWORDS = ("maxLength", "maximum", "maxItems", "maxProperties")
 CURRENCY_CODE_LENGTH = 3
+Formats = dict[str, Callable[[str], bool]]
+# What a request's date-time must be is what we can read, not all that a validator lets pass.
+REQUEST_FORMATS: Formats = {"date-time": is_moment}
 
 
 class Part:
@@ -57,7 +62,9 @@ class Part:
             raise DocumentError(f"request schemas cannot use {', '.join(sorted(strange))}")
         self._schema = whole
         own = {keyword: whole[keyword] for keyword in OWN_KEYWORDS if keyword in whole}
-        self._own = jsonschema_rs.Draft202012Validator(own, validate_formats=True, mask="[masked]")
+        self._own = jsonschema_rs.Draft202012Validator(
+            own, validate_formats=True, formats=REQUEST_FORMATS, mask="[masked]"
+        )
         self._properties = {
             name: Part(document, child) for name, child in whole.get("properties", {}).items()
         }
@@ -94,18 +101,25 @@ class Part:
     def _refusals_inside(self, value: Any, names: tuple[str, ...]) -> Iterator[Malformed]:
         if isinstance(value, list) and self._items is not None:
             for index, item in enumerate(value):
-                yield from _some(self._items.first_refusal(item, (*names, str(index))))
+                yield from _some(self._items.first_refusal(item, (*names, f"[{index}]")))
         if not isinstance(value, dict):
             return
         for name, part in self._properties.items():
             if name in value:
-                yield from _some(part.first_refusal(value[name], (*names, name)))
-        # The caller chose these names, so they are not told: the fault is the whole field's.
+                refusal = part.first_refusal(value[name], (*names, name))
+                if refusal is not None and refusal.code == "amount_too_small":
+                    refusal.values["unit"] = smallest_unit(value.get("currency"))
+                yield from _some(refusal)
+        # The caller chose these names, so they are not told: the fault is the whole field's,
+        # and its message speaks of `metadata.*`.
         for name in (name for name in value if name not in self._properties):
             if self._names is not None and self._names.first_refusal(name) is not None:
                 yield self._refusal("propertyNames", names, value)
             if self._others is not None:
-                yield from _some(self._others.first_refusal(value[name], names))
+                refusal = self._others.first_refusal(value[name], names)
+                if refusal is not None:
+                    refusal.values.setdefault("param", f"{_param(names)}.*")
+                yield from _some(refusal)
 
     def _refusal(self, keyword: str, names: tuple[str, ...], value: Any) -> Malformed:
         schema, param = self._schema, _param(names)
@@ -127,7 +141,8 @@ def _some(refusal: Malformed | None) -> tuple[Malformed, ...]:
 
 
 def _param(names: tuple[str, ...]) -> str | None:
-    return ".".join(names) or None
+    """`card.number`, `payments[3].amount`; None for the request itself."""
+    return ".".join(names).replace(".[", "[") or None
 
 
 def _currency_refusal(param: str | None, value: Any) -> Malformed:

@@ -21,6 +21,7 @@ from flows.house import House
 from flows.recording import ACCEPTED, CREATED, outcome_of, record_outcome, refusal_of
 from flows.replies import Reply, earlier_reply, keep, refuse_once, replay
 from models import idempotency
+from models.customers import Whose, read_customer
 from models.payment_changes import withdraw_payment
 from models.payment_reads import PaymentKey
 from models.payment_record import NewPayment, Recorded
@@ -98,7 +99,12 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
     if method_id is None:
         raise Missing("resource_missing", "payment_method_id")
     if is_token:
-        await _check_token(house, asking, method_id, request.capture)
+        try:
+            await _check_token(house, asking, method_id, request.capture)
+        except Unprocessable:
+            # What is named in vain answers before what its state forbids.
+            await _check_customer(house, asking, customer_id)
+            raise
     payment_id = house.new_id()
     created_at = house.clock.now()
     return NewPayment(
@@ -137,6 +143,15 @@ async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bo
         raise _rejection(answer)
     if isinstance(answer, relay.Instrument) and answer.type == "bank_account" and not capture:
         raise Unprocessable("capture_not_supported", "capture")
+
+
+async def _check_customer(house: House, asking: Asking, customer_id: UUID | None) -> None:
+    if customer_id is None:
+        return
+    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
+    async with house.database.reading() as transaction:
+        if await read_customer(transaction, whose, customer_id) is None:
+            raise Missing("resource_missing", "customer_id")
 
 
 def _rejection(rejected: relay.Rejected) -> Refusal:

@@ -11,11 +11,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from contract.errors import refuse
-from domain.ids import to_text
-from domain.refusals import Malformed
-from runtime.ids import uuid7
-from runtime.log import log
+from contract.unreadable import answer_to_unreadable
 
 
 class CorkedTransport:
@@ -53,12 +49,5 @@ class Wire(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Answer bytes that the parser refuses, and close: nothing after them can be read."""
-        request_id = to_text("req", uuid7())
-        status, headers, body = refuse(Malformed("header_invalid"), request_id)
-        log("request_unreadable", request_id=request_id, status_code=status)
-        lines = [b"HTTP/1.1 400 Bad Request", *(b"%s: %s" % header for header in headers)]
-        lines.append(b"x-request-id: " + request_id.encode())
-        lines.append(b"content-length: %d" % len(body))
-        lines.extend((b"cache-control: no-store", b"connection: close", b"", body))
-        self.transport.write(b"\r\n".join(lines))
+        self.transport.write(answer_to_unreadable())
         self.transport.close()

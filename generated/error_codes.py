@@ -13,6 +13,10 @@ class ErrorCode(NamedTuple):
 
 
 CATALOGUE: Final[dict[str, ErrorCode]] = {
+    'http_malformed': ErrorCode(
+        400, 'invalid_request_error',
+        'The request cannot be read.',
+    ),
     'route_missing': ErrorCode(
         404, 'invalid_request_error',
         'There is nothing at this path.',
@@ -123,11 +127,11 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'parameter_too_long': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at most {maximum} characters.",
+        "Parameter '{param}' is too long: the maximum length is {maximum}.",
     ),
     'parameter_too_short': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at least {minimum} characters.",
+        "Parameter '{param}' is too short: the minimum length is {minimum}.",
     ),
     'parameter_too_small': ErrorCode(
         400, 'invalid_request_error',
@@ -139,11 +143,11 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'parameter_too_many_items': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' may have at most {maximum} entries.",
+        "Parameter '{param}' has too many entries: the maximum is {maximum}.",
     ),
     'parameter_too_few_items': ErrorCode(
         400, 'invalid_request_error',
-        "Parameter '{param}' must have at least {minimum} entries.",
+        "Parameter '{param}' has too few entries: the minimum is {minimum}.",
     ),
     'metadata_key_invalid': ErrorCode(
         400, 'invalid_request_error',
@@ -151,7 +155,7 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'amount_too_small': ErrorCode(
         400, 'invalid_request_error',
-        'The payment amount must be at least 50 cents.',
+        'The payment amount must be at least {minimum} {unit}.',
     ),
     'amount_too_large': ErrorCode(
         400, 'invalid_request_error',
@@ -213,10 +217,6 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'This token cannot be saved as a payment method of this type.',
     ),
-    'currency_mismatch': ErrorCode(
-        422, 'invalid_request_error',
-        'The payment method cannot pay in this currency.',
-    ),
     'capture_not_supported': ErrorCode(
         422, 'invalid_request_error',
         'This payment method cannot be authorized without being captured.',
@@ -228,10 +228,6 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'capture_exceeds_authorization': ErrorCode(
         422, 'invalid_request_error',
         'Capture amount ({amount}) exceeds the authorized amount ({available}).',
-    ),
-    'refund_unexpected_state': ErrorCode(
-        422, 'invalid_request_error',
-        "This is not possible while the refund is '{status}'.",
     ),
     'refund_exceeds_capture': ErrorCode(
         422, 'invalid_request_error',

@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     operations.check_idempotency,
     operations.check_security,
     errors.check_catalogue,
+    errors.check_refusal_order,
     errors.check_declared_errors,
     errors.check_request_errors,
     schemas.check_schemas,

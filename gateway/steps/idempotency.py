@@ -6,19 +6,15 @@ another request is known for what it is.  Whether the key was used is the databa
 """
 
 import hashlib
-import re
 from uuid import UUID
 
 import orjson
 
+from contract.headers import IDEMPOTENCY_KEY, read_idempotency_key
 from contract.operations import Operation
 from domain.callers import Once
 from domain.refusals import Malformed
 from gateway.exchange import Exchange, Proceed
-
-HEADER = "Idempotency-Key"
-# Any UUID of RFC 9562, whatever its version and case.
-_UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
@@ -27,23 +23,20 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     required = operation.idempotency == "required"
 
     async def at_most_once(exchange: Exchange) -> None:
-        text = exchange.headers.get(b"idempotency-key")
-        if text is not None:
-            await _claim(exchange, text)
+        key = read_idempotency_key(exchange.headers)
+        if key is not None:
+            await _claim(exchange, key)
         elif required:
-            raise Malformed("idempotency_key_missing", HEADER)
+            raise Malformed("idempotency_key_missing", IDEMPOTENCY_KEY)
         await proceed(exchange)
 
     return at_most_once
 
 
-async def _claim(exchange: Exchange, text: bytes) -> None:
-    if not _UUID.fullmatch(text):
-        raise Malformed("idempotency_key_invalid", HEADER)
+async def _claim(exchange: Exchange, key: UUID) -> None:
     if exchange.caller is None:
         raise LookupError("an idempotency key belongs to a caller")
-    exchange.idempotency_key = text.decode("ascii").lower()
-    key = UUID(int=int(text.replace(b"-", b""), 16))
+    exchange.idempotency_key = str(key)
     once = Once(key, _digest(exchange))
     if await exchange.house.duplicates.seen(exchange.caller, once):
         once = Once(key, once.digest, seen_before=True)

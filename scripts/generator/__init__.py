@@ -1,5 +1,5 @@
-"""Derives generated/ from openapi.yaml: types, the error catalogue, the table of operations.
+"""Derives from openapi.yaml generated/ (types, error codes, operations) and docs/errors/.
 
-It imports neither `contract` nor anything that imports `generated`: a stale or absent tree
-must never stop its own renewal.
+It imports nothing that imports `generated`: a stale or absent tree must never stop its own
+renewal.  Of `contract` it knows `refusal_shape` alone, which is written for that.
 """

@@ -16,11 +16,14 @@ from scripts.spec_rules.reading import (
     wrong,
 )
 
-CATALOGUE_FIELDS = {"status", "type", "message", "cause", "remedy"}
+CATALOGUE_FIELDS = {"status", "stage", "type", "message", "cause", "remedy"}
+OPTIONAL_FIELDS = {"example", "retry"}
+STAGE_FIELDS = {"stage", "statuses", "retry", "checks"}
+RETRIES = {"after_correction", "same_request", "new_key"}
+# What may stand in an example beside the values of the message.
+EXAMPLE_FIELDS = {"param", "decline_code", "payment_id"}
 PLACEHOLDERS = {"param", "expected", "minimum", "maximum", "limit_bytes"}
-PLACEHOLDERS |= {"amount", "available", "currency", "status"}
-# These two answer requests that match no operation, so no operation can claim them.
-CODES_WITHOUT_OPERATION = {"route_missing", "method_not_allowed"}
+PLACEHOLDERS |= {"amount", "available", "currency", "status", "unit"}
 # The error code that a failing schema keyword gives when no `x-error-code` stands beside it.
 KEYWORD_CODES = {
     "required": "parameter_missing",
@@ -45,14 +48,42 @@ def check_catalogue(document: Node) -> Iterator[Finding]:
     if list(catalogue) != named["ErrorCode"]["enum"]:
         yield "components.schemas.ErrorCode", "must list the catalogue's codes in its order"
     claimed = {code for _, _, op in operations(document) for code in op.get("x-errors", [])}
+    # These answer requests that match no operation, so no operation can claim them.
+    claimed |= set(document["x-refusals-without-operation"])
     for code, entry in catalogue.items():
-        message = str(entry.get("message"))
+        placeholders = set(re.findall(r"\{(.*?)\}", str(entry.get("message"))))
+        example = set(entry.get("example", {}))
+        surplus = set(entry) - CATALOGUE_FIELDS - OPTIONAL_FIELDS
         yield from wrong(
             at("x-error-catalogue", code),
-            (set(entry) != CATALOGUE_FIELDS, f"needs exactly {sorted(CATALOGUE_FIELDS)}"),
+            (surplus or CATALOGUE_FIELDS - set(entry), f"needs {sorted(CATALOGUE_FIELDS)}"),
             (entry.get("type") not in named["ErrorType"]["enum"], "the type is not an ErrorType"),
-            (set(re.findall(r"\{(.*?)\}", message)) - PLACEHOLDERS, "unknown placeholder"),
-            (code not in claimed | CODES_WITHOUT_OPERATION, "no operation can give this code"),
+            (placeholders - PLACEHOLDERS, "unknown placeholder"),
+            (placeholders - example, "the example lacks a value of the message"),
+            (example - placeholders - EXAMPLE_FIELDS, "the example has a value that is not shown"),
+            (code not in claimed, "no operation can give this code"),
+        )
+
+
+def check_refusal_order(document: Node) -> Iterator[Finding]:
+    """Every code has its place in the published order, and every stage says what it checks."""
+    stages = {stage.get("stage"): stage for stage in document["x-refusal-order"]}
+    if len(stages) != len(document["x-refusal-order"]):
+        yield "x-refusal-order", "names a stage twice"
+    for name, stage in stages.items():
+        yield from wrong(
+            at("x-refusal-order", name),
+            (set(stage) != STAGE_FIELDS, f"needs exactly {sorted(STAGE_FIELDS)}"),
+            (stage.get("retry") not in RETRIES, f"retry must be one of {sorted(RETRIES)}"),
+        )
+    for code, entry in document["x-error-catalogue"].items():
+        stage = stages.get(entry.get("stage"), {})
+        yield from wrong(
+            at("x-error-catalogue", code),
+            (not stage, "the stage is not in x-refusal-order"),
+            (entry["status"] not in stage.get("statuses", []), "the stage has another status"),
+            (entry.get("retry", "new_key") not in RETRIES, "retry is unknown"),
+            ("retry" in entry and entry["retry"] == stage.get("retry"), "retry is the stage's"),
         )
 
 

@@ -25,6 +25,7 @@ VALUES: dict[str, Any] = {
     "available": 5,
     "currency": "xxx",
     "status": "failed",
+    "unit": "cents",
 }
 
 

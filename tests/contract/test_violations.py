@@ -86,7 +86,7 @@ def test_a_body_with_a_discriminator(value: Any, code: str, param: str | None) -
 def test_a_place_in_a_list_is_named() -> None:
     value = {"url": "https://example.com", "enabled_events": ["payment.captured", "nope"]}
     found = refusal("create_webhook_endpoint", value)
-    assert (found.code, found.param) == ("parameter_invalid_enum", "enabled_events.1")
+    assert (found.code, found.param) == ("parameter_invalid_enum", "enabled_events[1]")
 
 
 def test_a_body_of_twenty_thousand_faults_answers_the_first() -> None:

@@ -1,51 +1,85 @@
-"""When two refusals apply, the one that stands higher in the published order answers."""
+"""When two refusals apply, the one that stands earlier in `x-refusal-order` answers.
 
-import httpx
+Here are the stages that the gateway itself decides; tests/errors/test_order.py has the others.
+"""
+
+from typing import NamedTuple
+
 import pytest
 
-from tests.gateway.door import KEY, Door, Keys, caller
+from tests.gateway.door import DOCUMENT, KEY, Door, Keys, caller
 
-# One request per rank, every one of which also has all the faults that stand below it.
-FAULTS: dict[str, dict[str, str | bytes]] = {
-    "route_missing": {"path": "/v1/nothing", "method": "PUT"},
-    "method_not_allowed": {"method": "PUT"},
-    "header_invalid": {"content-length": "x"},
-    "api_key_missing": {"authorization": ""},
-    "insufficient_scope": {"authorization": "Bearer sk_test_reads"},
-    "payload_too_large": {"content-length": "999999"},
-    "content_type_unsupported": {"content-type": "text/plain"},
-    "json_invalid": {"content": b"{"},
-    "parameter_unknown": {"content": b"{}", "path": "/v1/payments?zz=1"},
-    "parameter_missing": {"content": b"{}", "path": "/v1/payments"},
-    "idempotency_key_missing": {
-        "content": b'{"amount":5000,"currency":"usd","payment_method_id":"pm_1"}'
-    },
+ORDER: list[str] = [stage["stage"] for stage in DOCUMENT["x-refusal-order"]]
+STAGE_OF: dict[str, str] = {
+    code: entry["stage"] for code, entry in DOCUMENT["x-error-catalogue"].items()
 }
-STATUSES = [404, 405, 400, 401, 403, 413, 415, 400, 400, 400, 400]
+GIVEN = [stage for stage in ORDER if stage in STAGE_OF.values()]
+# Decided by the server's protocol, before there is a request; tests/errors asks a socket.
+BEFORE = {"http"}
+# Decided by flows, and asked of a real stack.
+BEHIND = {"conflict", "resource", "precondition", "state", "card", "outside"}
 
 
-def test_the_order() -> None:
-    assert len(FAULTS) == len(STATUSES)
+class Fault(NamedTuple):
+    """Something wrong with a request: what it changes in one that is right, and its stage."""
+
+    stage: str
+    changes: dict[str, str | bytes]
 
 
-@pytest.mark.parametrize("rank", range(len(FAULTS)))
-def test_the_higher_refusal_answers(door: Door, rank: int) -> None:
+# In the order of refusals: a request with one of these faults also has all that stand below it.
+FAULTS = (
+    Fault("path", {"path": "/v1/nothing", "method": "PUT"}),
+    Fault("method", {"method": "PUT"}),
+    Fault("header_syntax", {"content-length": "x"}),
+    Fault("header_syntax", {"idempotency-key": "order-1"}),
+    Fault("authentication", {"authorization": "Bearer sk_test_unknown"}),
+    Fault("authentication", {"authorization": ""}),
+    Fault("authorisation", {"authorization": "Bearer sk_test_reads"}),
+    Fault("authorisation", {"authorization": "Bearer sk_test_closed"}),
+    Fault("size", {"content-length": "999999"}),
+    Fault("media_type", {"content-type": "text/plain"}),
+    Fault("json", {"content": b"{"}),
+    Fault("json", {"content": b"null"}),
+    Fault("json", {"content": b"[]"}),
+    Fault("json", {"content": b""}),
+    Fault("version", {"paymint-version": "1999-01-01"}),
+    Fault("schema", {"content": b"{}", "path": "/v1/payments?zz=1"}),
+    Fault("schema", {"content": b"{}", "path": "/v1/payments?a=%ff"}),
+    Fault("schema", {"content": b"{}", "path": "/v1/payments"}),
+    Fault(
+        "idempotency_key",
+        {"content": b'{"amount":5000,"currency":"usd","payment_method_id":"pm_1"}'},
+    ),
+)
+TRIED = [rank for rank, fault in enumerate(FAULTS) if fault.stage in GIVEN]
+
+
+def test_the_faults_stand_in_the_published_order_and_none_is_left_out() -> None:
+    ranks = [ORDER.index(fault.stage) for fault in FAULTS]
+    assert ranks == sorted(ranks)
+    assert {fault.stage for fault in FAULTS} >= set(GIVEN) - BEFORE - BEHIND
+    assert ORDER[-1] == "outside"
+
+
+@pytest.mark.parametrize("rank", TRIED, ids=lambda rank: f"{FAULTS[rank].stage}-{rank}")
+def test_the_earlier_stage_answers(door: Door, rank: int) -> None:
     door.house.keys = Keys(
-        {KEY: caller(), "sk_test_reads": caller(scopes=frozenset({"payments:read"}))}
+        {
+            KEY: caller(),
+            "sk_test_reads": caller(scopes=frozenset({"payments:read"})),
+            "sk_test_closed": caller(merchant_status="suspended"),
+        }
     )
     request: dict[str, str | bytes] = {"authorization": f"Bearer {KEY}", "method": "POST"}
     request["content-type"] = "application/json"
     # The faults from the lowest upwards: a higher one overlays what it shares with a lower.
-    for fault in reversed(list(FAULTS.values())[rank:]):
-        request |= fault
+    for fault in reversed(FAULTS[rank:]):
+        request |= fault.changes
     method, path = str(request.pop("method")), str(request.pop("path", "/v1/payments"))
     content = request.pop("content", b"{")
     assert isinstance(content, bytes)
     headers = {name: str(value) for name, value in request.items() if value}
     answer = door.ask(method, path, key=None, content=content, headers=headers)
-    assert (answer.status_code, code(answer)) == (STATUSES[rank], list(FAULTS)[rank])
-
-
-def code(answer: httpx.Response) -> str:
-    found: str = answer.json()["error"]["code"]
-    return found
+    assert STAGE_OF[answer.json()["error"]["code"]] == FAULTS[rank].stage
+    assert door.requests == []

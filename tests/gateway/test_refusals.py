@@ -8,7 +8,7 @@ import pytest
 
 from domain.refusals import Declined, Refusal, Unprocessable
 from handlers.http import Answer, Request
-from tests.gateway.door import Door
+from tests.gateway.door import IDEMPOTENCY_KEY, Door
 
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"pm_4f2e8a9b"}'
 
@@ -167,7 +167,7 @@ def test_a_body_of_too_many_streamed_bytes_is_413_and_not_read_to_its_end(door: 
             sent += 10_000
             yield b" " * 10_000
 
-    headers = {"Content-Type": "application/json", "Idempotency-Key": "x"}
+    headers = {"Content-Type": "application/json", "Idempotency-Key": IDEMPOTENCY_KEY}
     answer = door.ask("POST", "/v1/payments", content=stream(), headers=headers)
     assert refused(door, answer) == (413, "payload_too_large", None)
     assert sent < 300_000

@@ -8,12 +8,11 @@ sealed record; no answer, log line or error carries any part of what was sent
 
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
-from contract.headers import Headers, read_headers
+from contract.headers import Headers, read_headers, read_idempotency_key
 from contract.operations import Operation
 from domain.ids import to_text
 from domain.refusals import Malformed, MethodNotAllowed, Missing, Refusal, Unavailable
@@ -107,6 +106,8 @@ class TokenDoor:
         if asked.method not in allowed.split(", "):
             raise MethodNotAllowed(allowed)
         headers = read_headers(scope["headers"])
+        if asked.path == TOKENS:
+            read_idempotency_key(headers)
         if asked.path == LIVENESS and scope["query_string"]:
             raise Malformed("parameter_unknown")
         return headers
@@ -119,7 +120,7 @@ class TokenDoor:
         typed = operation.body.parse(await operation.body.read(headers, receive))
         operation.parameters.read_query(query)
         operation.body.check(typed)
-        request_key = _request_key(_text(headers, b"idempotency-key"))
+        request_key = read_idempotency_key(headers)
         token, replayed = await self._tokenising.make(key, typed, request_key)
         shown = _shown(token)
         operation.answers.check(201, shown)
@@ -169,19 +170,6 @@ def _moment(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _request_key(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    try:
-        key = UUID(text)
-    except ValueError:
-        key = None
-    # `UUID` also reads braces, urn: and missing hyphens; the contract does not.
-    if key is None or str(key) != text.lower():
-        raise Malformed("idempotency_key_invalid", "Idempotency-Key")
-    return key
 
 
 def _text(headers: Headers, name: bytes) -> str | None:

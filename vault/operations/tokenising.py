@@ -73,7 +73,7 @@ class Tokenising:
             return _stored(row), False
         self._codes.take(row.id)
         if reply.digest != row.digest:
-            raise Conflict("idempotency_key_reused")
+            raise Conflict("idempotency_key_reused", "Idempotency-Key")
         if reply.refusal is not None:
             code, _, param = reply.refusal.partition(" ")
             raise CardRefused(code, param, replayed=reply.replayed)
