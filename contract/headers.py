@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from contract import entity_tags
+from contract.entity_tags import Tags
 from domain.refusals import Malformed
 
 Headers = dict[bytes, bytes]
@@ -32,6 +34,23 @@ def check_headers(pairs: list[tuple[bytes, bytes]], headers: Headers) -> None:
     length = headers.get(b"content-length")
     if length is not None and not (length.isdigit() and len(length) <= CONTENT_LENGTH_DIGITS_MAX):
         raise Malformed("header_invalid", "Content-Length")
+
+
+def read_tags(pairs: list[tuple[bytes, bytes]], headers: Headers, name: str) -> Tags | None:
+    """The tags of `If-Match` or `If-None-Match`, None without the header.
+
+    The header is a list, so several lines of it are one.  Raises Malformed `header_invalid`.
+    """
+    value = joined(pairs, headers, name.lower().encode())
+    return None if value is None else entity_tags.read_tags(value, name)
+
+
+def joined(pairs: list[tuple[bytes, bytes]], headers: Headers, name: bytes) -> bytes | None:
+    """All lines of a header that is a list (RFC 9110 section 5.3); None without any."""
+    value = headers.get(name)
+    if value is None or len(headers) == len(pairs):
+        return value
+    return b", ".join(each for given, each in pairs if given == name)
 
 
 def _refuse_doubled(names: list[bytes]) -> None:
