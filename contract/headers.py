@@ -36,20 +36,15 @@ def check_headers(pairs: list[tuple[bytes, bytes]], headers: Headers) -> None:
         raise Malformed("header_invalid", "Content-Length")
 
 
-def read_tags(pairs: list[tuple[bytes, bytes]], headers: Headers, name: str) -> Tags | None:
-    """The tags of `If-Match` or `If-None-Match`, None without the header.
-
-    The header is a list, so several lines of it are one.  Raises Malformed `header_invalid`.
-    """
-    value = joined(pairs, headers, name.lower().encode())
-    return None if value is None else entity_tags.read_tags(value, name)
+def read_tags(pairs: list[tuple[bytes, bytes]], headers: Headers, name: str) -> Tags:
+    """The tags of `If-Match` or `If-None-Match`; raises Malformed `header_invalid`."""
+    return entity_tags.read_tags(joined(pairs, headers, name.lower().encode()), name)
 
 
-def joined(pairs: list[tuple[bytes, bytes]], headers: Headers, name: bytes) -> bytes | None:
-    """All lines of a header that is a list (RFC 9110 section 5.3); None without any."""
-    value = headers.get(name)
-    if value is None or len(headers) == len(pairs):
-        return value
+def joined(pairs: list[tuple[bytes, bytes]], headers: Headers, name: bytes) -> bytes:
+    """All lines of a header that is a list, as one (RFC 9110 section 5.3)."""
+    if len(headers) == len(pairs):
+        return headers[name]
     return b", ".join(each for given, each in pairs if given == name)
 
 

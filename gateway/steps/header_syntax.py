@@ -10,6 +10,7 @@ from gateway.exchange import Exchange, Proceed
 
 IF_MATCH = "If-Match"
 IF_NONE_MATCH = "If-None-Match"
+MATCH, NONE_MATCH = IF_MATCH.lower().encode(), IF_NONE_MATCH.lower().encode()
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
@@ -19,11 +20,10 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     async def with_clear_headers(exchange: Exchange) -> None:
         pairs, headers = exchange.scope["headers"], exchange.headers
         check_headers(pairs, headers)
-        if reads:
+        if reads and NONE_MATCH in headers:
             exchange.if_none_match = read_tags(pairs, headers, IF_NONE_MATCH)
-        elif changes:
-            tags = read_tags(pairs, headers, IF_MATCH)
-            exchange.if_match = None if tags is None else revisions(tags)
+        elif changes and MATCH in headers:
+            exchange.if_match = revisions(read_tags(pairs, headers, IF_MATCH))
         await proceed(exchange)
 
     return with_clear_headers

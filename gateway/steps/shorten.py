@@ -16,6 +16,7 @@ OK = 200
 NOT_MODIFIED = 304
 UNKEPT = "no-store"
 REVISION = "revision"
+ACCEPT_ENCODING = b"accept-encoding"
 _VERSION = PRESENT_VERSION.encode("ascii")
 _MODE = {True: b"live", False: b"test"}
 
@@ -30,9 +31,10 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             return
         body = exchange.answer_body
         tag = entity_tags.tag_of(_whose(exchange.caller), body, _revision(exchange))
-        coding = _coding(exchange) if len(body) >= SMALLEST_BODY_BYTES else None
-        suffix = f"-{coding}" if coding else ""
-        etag = (b"etag", b'"%s%s"' % (tag, suffix.encode("ascii")))
+        coding = None
+        if len(body) >= SMALLEST_BODY_BYTES and ACCEPT_ENCODING in exchange.headers:
+            coding = negotiated(_accepted(exchange))
+        etag = (b"etag", b'"%s-%s"' % (tag, coding.encode()) if coding else b'"%s"' % tag)
         known = exchange.if_none_match
         if known is not None and entity_tags.is_known(tag, known):
             exchange.status = NOT_MODIFIED
@@ -41,7 +43,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             return
         exchange.answer_headers.append(etag)
         if coding:
-            exchange.answer_headers.append((b"content-encoding", coding.encode("ascii")))
+            exchange.answer_headers.append((b"content-encoding", coding.encode()))
             exchange.answer_body = await coded(coding, body)
 
     return shortened
@@ -61,6 +63,5 @@ def _revision(exchange: Exchange) -> int | None:
     return revision
 
 
-def _coding(exchange: Exchange) -> str | None:
-    accepted = joined(exchange.scope["headers"], exchange.headers, b"accept-encoding")
-    return None if accepted is None else negotiated(accepted)
+def _accepted(exchange: Exchange) -> bytes:
+    return joined(exchange.scope["headers"], exchange.headers, ACCEPT_ENCODING)
