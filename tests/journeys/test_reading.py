@@ -208,8 +208,8 @@ def test_the_lines_of_the_page_on_reading_work(
     text = (ROOT / "docs" / "reading.md").read_text()
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.M | re.S)
     assert len(blocks) > 4
-    given = {"API": str(owner.http.base_url).rstrip("/"), "KEY": owner.secret_key}
-    given |= {"MERCHANT": owner.id, "PAYMENT": stock["payment_id"]}
+    given = {"API": str(owner.http.base_url).rstrip("/"), "SECRET": owner.secret_key}
+    given["PAYMENT"] = stock["payment_id"]
     head = "".join(f"{name}='{value}'\n" for name, value in given.items())
     ended = subprocess.run(
         ["sh", "-eu"],
