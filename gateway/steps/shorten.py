@@ -24,6 +24,7 @@ _MODE = {True: b"live", False: b"test"}
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     if operation.method != "GET" or operation.cache == UNKEPT:
         return proceed
+    check = operation.answers.check
 
     async def shortened(exchange: Exchange) -> None:
         await proceed(exchange)
@@ -37,6 +38,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         etag = (b"etag", b'"%s-%s"' % (tag, coding.encode()) if coding else b'"%s"' % tag)
         known = exchange.if_none_match
         if known is not None and entity_tags.is_known(tag, known):
+            check(NOT_MODIFIED, None)
             exchange.status = NOT_MODIFIED
             exchange.answer_headers = [etag]
             exchange.answer_body = b""

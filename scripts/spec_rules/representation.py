@@ -17,7 +17,8 @@ def shown_fields(document: Node, operation: Node) -> set[str]:
         return set()
     schema = resolve(document, media["schema"])
     if operation.get("x-paginated"):
-        schema = resolve(document, schema["properties"]["data"])["items"]
+        data = resolve(document, schema.get("properties", {}).get("data", {}))
+        schema = data.get("items", {})
     return property_names(document, schema)
 
 

@@ -36,6 +36,7 @@ from gateway.codings import THREAD_BODY_BYTES, coded, negotiated
         ("br;q=x, gzip", "gzip"),
         ("br;level=3", None),
         ("\xff, gzip", "gzip"),
+        ("gzip" + ", x" * 100, None),
     ],
 )
 def test_negotiation(header: str, coding: str | None) -> None:
