@@ -5,6 +5,7 @@ counted; where PAYMINT_STRICT_ANSWERS is 1 (tests, continuous integration) it is
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -41,7 +42,7 @@ class Answers:
         self._codes = frozenset(operation["x-errors"])
         self._strict = os.environ.get(STRICT_VARIABLE) == "1"
         self._valid = {
-            int(status): compile_validator(document, _schema(document, response)).is_valid
+            int(status): _validator(document, response)
             for status, response in operation["responses"].items()
         }
 
@@ -85,7 +86,12 @@ def encode(body: Any) -> bytes:
     return data
 
 
-def _schema(document: Node, response: Node) -> Node:
-    content = resolved(document, response)["content"]
-    schema: Node = content["application/json"]["schema"]
-    return schema
+def _validator(document: Node, response: Node) -> Callable[[Any], bool]:
+    content = resolved(document, response).get("content")
+    if content is None:
+        return _is_nothing
+    return compile_validator(document, content["application/json"]["schema"]).is_valid
+
+
+def _is_nothing(body: Any) -> bool:
+    return body is None

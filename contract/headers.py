@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from uuid import UUID
 
+from contract import entity_tags
+from contract.entity_tags import Tags
 from domain.refusals import Malformed
 
 Headers = dict[bytes, bytes]
@@ -47,6 +49,18 @@ def read_idempotency_key(headers: Headers) -> UUID | None:
     if not _UUID.fullmatch(text):
         raise Malformed("idempotency_key_invalid", IDEMPOTENCY_KEY)
     return UUID(int=int(text.replace(b"-", b""), 16))
+
+
+def read_tags(pairs: list[tuple[bytes, bytes]], headers: Headers, name: str) -> Tags:
+    """The tags of `If-Match` or `If-None-Match`; raises Malformed `header_invalid`."""
+    return entity_tags.read_tags(joined(pairs, headers, name.lower().encode()), name)
+
+
+def joined(pairs: list[tuple[bytes, bytes]], headers: Headers, name: bytes) -> bytes:
+    """All lines of a header that is a list, as one (RFC 9110 section 5.3)."""
+    if len(headers) == len(pairs):
+        return headers[name]
+    return b", ".join(each for given, each in pairs if given == name)
 
 
 def _refuse_doubled(names: list[bytes]) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final
 from contract.answers import Answers
 from contract.bodies import Body
 from contract.document import DocumentError, House, Node, Place, operations_of
+from contract.fieldsets import PARAMETER as FIELDS
+from contract.fieldsets import Fieldset, fieldset_of
 from contract.parameters import Parameters
 
 # What each extension may say; one that is missing or unknown stops the start.
@@ -33,7 +35,8 @@ class Operation:
     """One operation: what the pipeline needs of the document, nothing left to look up.
 
     `path` is the template (`/v1/payments/{payment_id}`), `method` upper-case, `body` None
-    where the operation takes none.  `requirements` is empty where no key is needed.
+    where the operation takes none, `fieldset` where `fields` cannot be asked for.
+    `requirements` is empty where no key is needed.
     """
 
     operation_id: str
@@ -49,6 +52,7 @@ class Operation:
     parameters: Parameters
     body: Body | None
     answers: Answers
+    fieldset: Fieldset | None
 
 
 def compile_operations(document: Node, house: House) -> dict[str, Operation]:
@@ -67,6 +71,7 @@ def _compiled(document: Node, place: Place) -> Operation:
     _check_extensions(place)
     body = node.get("requestBody")
     max_body_bytes: int = node["x-max-body-bytes"]
+    parameters = Parameters(document, place.parameters)
     return Operation(
         operation_id=node["operationId"],
         tag=node["tags"][0],
@@ -78,9 +83,10 @@ def _compiled(document: Node, place: Place) -> Operation:
         cache=node["x-cache"],
         errors=frozenset(node["x-errors"]),
         requirements=tuple(_requirements(place)),
-        parameters=Parameters(document, place.parameters),
+        parameters=parameters,
         body=None if body is None else Body(document, body, max_body_bytes),
         answers=Answers(document, node),
+        fieldset=fieldset_of(document, node) if FIELDS in parameters.query else None,
     )
 
 

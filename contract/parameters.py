@@ -13,15 +13,20 @@ _PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # The code `parameters_exclusive` names these two.
 EXCLUSIVE = ("starting_after", "ending_before")
-KNOWN_HEADERS = ("Idempotency-Key", "If-Match")
+KNOWN_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match")
 
 
 class Parameters:
-    """The query parameters of one operation; path ids are left to the handlers' 404."""
+    """The query parameters of one operation; path ids are left to the handlers' 404.
+
+    `headers` are the names of the headers it declares, `query` those of its parameters.
+    """
 
     def __init__(self, document: Node, declared: tuple[Node, ...]) -> None:
         query = [each for each in declared if each["in"] == "query"]
+        self.query = frozenset(each["name"] for each in query)
         self.path = tuple(each["name"] for each in declared if each["in"] == "path")
+        self.headers = frozenset(each["name"] for each in declared if each["in"] == "header")
         _refuse_unread(declared)
         schemas = {each["name"]: resolved(document, each["schema"]) for each in query}
         self._schemas = schemas

@@ -17,9 +17,10 @@ from runtime.database import Row
 
 
 async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
-    """A page of the merchant's customers, newest first."""
+    """A page of the merchant's customers; the total is exact unless they are filtered."""
     caller = asking.caller
     asked = pages.ask(query)
+    total = None
     async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
@@ -28,14 +29,17 @@ async def list_customers(house: House, asking: Asking, query: Mapping[str, Any])
             merchant_id=caller.merchant_id,
             livemode=caller.livemode,
         )
-        total = await counting.total(transaction, caller.merchant_id, caller.livemode, "customers")
+        if not asked.filtered_by:
+            total = await counting.total(
+                transaction, caller.merchant_id, caller.livemode, "customers"
+            )
     return pages.envelope(asked, page, customers.resource, total)
 
 
 async def list_payment_methods(
     house: House, asking: Asking, customer_id: str, query: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A page of a customer's attached methods, newest first; 404 without the customer."""
+    """A page of a customer's attached methods; 404 without the customer."""
     customer = await find_customer(house, asking, customer_id)
     asked = pages.ask(query, {"customer_id": customer["id"]})
     async with house.database.reading() as transaction:

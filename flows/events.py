@@ -20,7 +20,7 @@ OK: Final = 200
 
 
 async def list_events(house: House, asking: Asking, query: dict[str, Any]) -> dict[str, Any]:
-    """A page of what happened in the caller's mode, newest first; events are not counted."""
+    """A page of what happened in the caller's mode, newest first; they are not counted."""
     asked = pages.ask(query)
     caller = asking.caller
     async with house.database.transaction() as transaction:

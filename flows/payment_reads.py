@@ -17,6 +17,8 @@ from models.tables import PAYMENTS, REFUNDS
 from runtime.database import Row
 
 _COUNTED_FILTERS = frozenset({"status"})
+# What stands in a list's path narrows nothing.
+_PARENT = frozenset({"payment_id"})
 
 
 async def find_payment(house: House, asking: Asking, payment_id: str) -> Row:
@@ -60,9 +62,10 @@ async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) 
 async def list_refunds(
     house: House, asking: Asking, payment_id: str, query: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """A page of a payment's refunds, newest first; 404 without the payment."""
+    """A page of a payment's refunds, with their number; 404 without the payment."""
     payment = await find_payment(house, asking, payment_id)
     asked = pages.ask(query, {"payment_id": payment["id"]})
+    total = None
     async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
@@ -71,5 +74,6 @@ async def list_refunds(
             merchant_id=payment["merchant_id"],
             livemode=payment["livemode"],
         )
-        total = await count_refunds(transaction, payment)
+        if asked.filtered_by <= _PARENT:
+            total = await count_refunds(transaction, payment)
     return pages.envelope(asked, page, refunds.resource, total)

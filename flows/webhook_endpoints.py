@@ -58,7 +58,7 @@ async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, 
 async def list_webhook_endpoints(
     house: House, asking: Asking, query: dict[str, Any]
 ) -> dict[str, Any]:
-    """A page of the endpoints in the caller's mode, newest first."""
+    """A page of the endpoints in the caller's mode, and how many there are."""
     asked = pages.ask(query)
     caller = asking.caller
     async with house.database.transaction() as transaction:

@@ -14,6 +14,8 @@ from gateway.exchange import (
     Send,
 )
 
+NOT_MODIFIED = 304
+
 
 class Edge:
     """Runs the steps of every request around Connexion and sends their answer once."""
@@ -43,14 +45,12 @@ class Edge:
 
 
 async def _send(exchange: Exchange) -> None:
-    body = exchange.answer_body
-    length = (b"content-length", str(len(body)).encode("ascii"))
+    body, headers = exchange.answer_body, exchange.answer_headers
+    # The length of a 304 would be that of the 200 (RFC 9110 section 8.6): it has none.
+    if exchange.status != NOT_MODIFIED:
+        headers = [*headers, (b"content-length", str(len(body)).encode("ascii"))]
     await exchange.send(
-        {
-            "type": "http.response.start",
-            "status": exchange.status,
-            "headers": [*exchange.answer_headers, length],
-        }
+        {"type": "http.response.start", "status": exchange.status, "headers": headers}
     )
     # HEAD has the head of GET's answer, its length included, and no body.
     sent = b"" if exchange.scope["method"] == "HEAD" else body

@@ -3,12 +3,14 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
+from contract.entity_tags import Tags
 from contract.errors import RawHeader
 from contract.headers import Headers
 from contract.operations import Operation
 from domain.callers import Caller, Once
 from domain.refusals import Refusal
 from flows.house import House
+from generated.types import ApiVersion
 from handlers.http import Answer, Request
 
 Message = MutableMapping[str, Any]
@@ -20,6 +22,8 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 # Where Connexion's middlewares, which only hand the ASGI scope on, find the exchange.
 SCOPE_KEY = "paymint.exchange"
+# The version that flows and handlers speak.
+PRESENT_VERSION: ApiVersion = "2026-04-01"
 # Written to the audit trail when the client left before it could be answered.
 CLIENT_GONE_STATUS = 499
 
@@ -33,9 +37,12 @@ class Exchange:
         "answer_headers",
         "body",
         "caller",
+        "fields",
         "headers",
         "house",
         "idempotency_key",
+        "if_match",
+        "if_none_match",
         "key_refusal",
         "once",
         "operation",
@@ -59,18 +66,21 @@ class Exchange:
         self.request_id = ""  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        self.if_match: frozenset[int] | None = None  # header_syntax
+        self.if_none_match: Tags | None = None  # header_syntax
         self.caller: Caller | None = None  # authenticate
         self.key_refusal: Refusal | None = None  # authenticate
         self.scopes_used: tuple[str, ...] = ()  # authorise
         self.body: Any = None  # body
         self.query: dict[str, Any] = {}  # validate
+        self.fields: frozenset[str] | None = None  # validate
         self.idempotency_key: str | None = None  # idempotency
         self.once: Once | None = None  # idempotency
         self.answer: Answer | None = None  # call
         self.resource_id: str | None = None  # represent
-        self.status = 0  # represent or envelope
-        self.answer_headers: list[RawHeader] = []  # represent or envelope, then stamp
-        self.answer_body = b""  # represent or envelope
+        self.status = 0  # represent, shorten or envelope
+        self.answer_headers: list[RawHeader] = []  # represent, shorten or envelope, then stamp
+        self.answer_body = b""  # represent, shorten or envelope
 
     @property
     def client_address(self) -> str:

@@ -22,6 +22,7 @@ from gateway.steps import (
     measure,
     represent,
     request_id,
+    shorten,
     stamp,
     standing,
     validate,
@@ -44,6 +45,7 @@ WITH_A_CALLER: tuple[OperationStep, ...] = (
     body.bind,
     validate.bind,
     idempotency.bind,
+    shorten.bind,
     represent.bind,
 )
 

@@ -149,6 +149,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         400, 'invalid_request_error',
         "Parameter '{param}' has too few entries: the minimum is {minimum}.",
     ),
+    'field_unknown': ErrorCode(
+        400, 'invalid_request_error',
+        "Parameter '{param}' must name fields of this resource, separated by commas.",
+    ),
     'metadata_key_invalid': ErrorCode(
         400, 'invalid_request_error',
         "The keys of '{param}' must be 1 to 40 letters, digits or underscores.",

@@ -96,6 +96,18 @@ MetadataValue: TypeAlias = str
 Cursor: TypeAlias = str
 
 
+TimeOrder: TypeAlias = Literal['created_at', '-created_at']
+
+
+TimeOrAmountOrder: TypeAlias = Literal['created_at', '-created_at', 'amount', '-amount']
+
+
+FieldNames: TypeAlias = str
+
+
+EntityTags: TypeAlias = str
+
+
 TotalCount: TypeAlias = int | None
 
 
@@ -109,9 +121,6 @@ ExpiryYear: TypeAlias = int
 
 
 PaymentStatus: TypeAlias = Literal['pending', 'authorized', 'captured', 'failed', 'cancelled', 'refunded']
-
-
-PaymentSort: TypeAlias = Literal['created_at', '-created_at', 'amount', '-amount']
 
 
 PaymentFailureCode: TypeAlias = Literal['card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'processing_error', 'card_not_supported', 'bank_account_declined', 'wallet_expired', 'network_unavailable']
@@ -430,7 +439,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]

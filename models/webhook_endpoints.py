@@ -5,14 +5,13 @@ can be seen while it has a URL.  That row is also the lock under which endpoints
 counted and added.
 """
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from models.paging import Page, PageQuery
+from models.paging import Page, PageQuery, cut_page
 from models.tables import WEBHOOK_ENDPOINTS as ENDPOINTS
 from runtime.batches import word
 from runtime.database import Row, Transaction, compile_sql
@@ -33,9 +32,7 @@ def _given(*names: str) -> dict[str, sa.BindParameter[Any]]:
 _LOCK = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update())
 _MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
 _COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
-_ALL = compile_sql(
-    sa.select(ENDPOINTS).where(*_VISIBLE).order_by(ENDPOINTS.c.created_at, ENDPOINTS.c.id)
-)
+_ALL = compile_sql(sa.select(ENDPOINTS).where(*_VISIBLE))
 _READ = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE))
 _INSERT = compile_sql(
     insert(ENDPOINTS)
@@ -125,22 +122,9 @@ async def delete_endpoint(
 async def read_endpoints(
     transaction: Transaction, merchant_id: UUID, livemode: bool, query: PageQuery
 ) -> tuple[Page, int]:
-    """One page, newest first, and how many endpoints there are in all.
+    """One page, and how many endpoints there are within the bounds of time.
 
     There are at most 16, so they are all read and the page is cut here.
     """
-    oldest_first = await transaction.all(_ALL, **_scope(merchant_id, livemode))
-    return _cut(oldest_first[::-1], query), len(oldest_first)
-
-
-def _cut(rows: Sequence[Row], query: PageQuery) -> Page:
-    start, limit = query.start, query.limit
-    if start is None:
-        return Page(rows[:limit], len(rows) > limit)
-    here = (start.value, start.id)
-    keys = [(row["created_at"], row["id"]) for row in rows]
-    if query.backwards:
-        chosen = [row for row, key in zip(rows, keys, strict=True) if key > here]
-        return Page(chosen[-limit:], len(chosen) > limit)
-    chosen = [row for row, key in zip(rows, keys, strict=True) if key < here]
-    return Page(chosen[:limit], len(chosen) > limit)
+    every = await transaction.all(_ALL, **_scope(merchant_id, livemode))
+    return cut_page(every, query)

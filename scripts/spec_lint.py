@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from scripts.spec_rules import errors, operations, schemas
+from scripts.spec_rules import errors, operations, representation, schemas
 from scripts.spec_rules.reading import Finding, Node, Rule, at, load, resolve, walk
 
 RULES: tuple[Rule, ...] = (
@@ -25,6 +25,8 @@ RULES: tuple[Rule, ...] = (
     errors.check_refusal_order,
     errors.check_declared_errors,
     errors.check_request_errors,
+    representation.check_reading,
+    representation.check_lists,
     schemas.check_schemas,
     schemas.check_strings,
     schemas.check_examples,

@@ -9,7 +9,7 @@ def bind(handler: Handler) -> Proceed:
     async def called(exchange: Exchange) -> None:
         caller, asking = exchange.caller, None
         if caller is not None:
-            asking = Asking(caller, exchange.request_id, exchange.once)
+            asking = Asking(caller, exchange.request_id, exchange.once, exchange.if_match)
         exchange.answer = await handler(
             Request(
                 house=exchange.house,

@@ -7,15 +7,18 @@ from gateway.exchange import Exchange, Proceed
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
-    check = operation.answers.check
+    check, fieldset = operation.answers.check, operation.fieldset
 
     async def represented(exchange: Exchange) -> None:
         await proceed(exchange)
         answer = exchange.answer
         if answer is None:
             raise LookupError("the handler gave no answer")
-        check(answer.status, answer.body)
-        exchange.answer_body = encode(answer.body)
+        body = answer.body
+        check(answer.status, body)
+        if fieldset is not None and exchange.fields is not None:
+            body = fieldset.applied(body, exchange.fields)
+        exchange.answer_body = encode(body)
         exchange.answer_headers = [JSON_CONTENT_TYPE]
         if answer.replayed:
             exchange.answer_headers.append(REPLAYED)

@@ -1,10 +1,8 @@
 """Puts on every answer what every answer carries: its id, its version, how to keep it."""
 
 from contract.errors import RawHeader
-from gateway.exchange import Exchange, Proceed
-from generated.types import ApiVersion
+from gateway.exchange import PRESENT_VERSION, Exchange, Proceed
 
-VERSION: ApiVersion = "2026-04-01"
 CACHE_CONTROL = {
     "no-store": b"no-store",
     "private-no-cache": b"private, no-cache",
@@ -13,7 +11,7 @@ CACHE_CONTROL = {
 FIRST_ERROR_STATUS = 400
 
 _EVERYWHERE: tuple[RawHeader, ...] = (
-    (b"paymint-version", VERSION.encode("ascii")),
+    (b"paymint-version", PRESENT_VERSION.encode("ascii")),
     (b"vary", b"Authorization, Paymint-Version, Accept-Encoding"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),

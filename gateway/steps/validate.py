@@ -1,14 +1,20 @@
-"""400 where query or body are not what the document says; fills in the query's defaults."""
+"""400 where query or body are not what the document says; fills in the query's defaults.
 
+What `fields` asks for is no matter of the handler's: it is taken out of the query.
+"""
+
+from contract.fieldsets import PARAMETER as FIELDS
 from contract.operations import Operation
 from gateway.exchange import Exchange, Proceed
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
-    parameters, body = operation.parameters, operation.body
+    parameters, body, fieldset = operation.parameters, operation.body, operation.fieldset
 
     async def validated(exchange: Exchange) -> None:
-        exchange.query = parameters.read_query(exchange.scope["query_string"])
+        query = exchange.query = parameters.read_query(exchange.scope["query_string"])
+        if fieldset is not None and FIELDS in query:
+            exchange.fields = fieldset.chosen(query.pop(FIELDS))
         if body is not None and exchange.body is not None:
             body.check(exchange.body)
         await proceed(exchange)

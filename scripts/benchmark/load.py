@@ -16,6 +16,7 @@ _SCRIPT = """
 local create = %(create)s
 local paths = %(paths)s
 local headers = {["Authorization"] = "Bearer %(key)s", ["Content-Type"] = "application/json"}
+if "%(coding)s" ~= "" then headers["Accept-Encoding"] = "%(coding)s" end
 local body = [[%(body)s]]
 local number = 0
 function init(args) math.randomseed(os.time() * 1000 + os.clock() * 1000000) end
@@ -46,12 +47,16 @@ end
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk is to send: GETs over `paths`, or creates with `body` when it is given."""
+    """What wrk is to send: GETs over `paths`, or creates with `body` when it is given.
+
+    `coding` is the Accept-Encoding; wrk itself takes the bytes as they come.
+    """
 
     name: str
     paths: list[str]
     key: str = ""
     body: str = ""
+    coding: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def run_load(
         "paths": "{" + ", ".join(f'"{path}"' for path in load.paths) + "}",
         "key": load.key,
         "body": load.body,
+        "coding": load.coding,
     }
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
         file.write(script)

@@ -26,6 +26,7 @@ _CREATE = (
     '{"amount": 15000, "currency": "usd", "payment_method_id": "%s", "capture": true, '
     '"description": "Order #9281", "metadata": {"order_id": "9281", "sku": "WIDGET-PRO"}}'
 )
+_LONG_LIST = "/v1/payments?limit=100"
 _COLUMNS = ("paymint-api", "paymint-vault", "postgres", "valkey", "paymint-worker")
 
 
@@ -93,6 +94,7 @@ def _create(shop: Shop) -> Load:
 def _show_reads(stack: Stack, shop: Shop, options: argparse.Namespace) -> None:
     shop.fill(stack.databases.main, 1, FEW_ROWS)
     few = _reads(stack, shop, options, f"{FEW_ROWS:,} rows")
+    _show_representations(stack, shop, options)
     shop.fill(stack.databases.main, FEW_ROWS + 1, options.rows)
     many = _reads(stack, shop, options, f"{options.rows:,} rows")
     for small, large in zip(few, many, strict=True):
@@ -112,6 +114,20 @@ def _reads(stack: Stack, shop: Shop, options: argparse.Namespace, size: str) -> 
     for load in loads:
         _run(stack, load, WARM_UP_SECONDS, options)
     return [_show(_run(stack, load, options.seconds, options)) for load in loads]
+
+
+def _show_representations(stack: Stack, shop: Shop, options: argparse.Namespace) -> None:
+    """The same hundred payments, whole, in part and coded: what each costs the API."""
+    loads = [
+        Load("list of 100", [_LONG_LIST], shop.key),
+        Load("list of 100, fields", [f"{_LONG_LIST}&fields=amount,status"], shop.key),
+        Load("list of 100, br", [_LONG_LIST], shop.key, coding="br"),
+        Load("list of 100, gzip", [_LONG_LIST], shop.key, coding="gzip"),
+    ]
+    whole, *others = [_show(_run(stack, load, options.seconds, options)) for load in loads]
+    for other in others:
+        ratio = other.cpu["paymint-api"] / max(whole.cpu["paymint-api"], 1)
+        print(f"{other.name}: API CPU is {ratio:.2f} x that of the whole list uncoded")
 
 
 def _floor(options: argparse.Namespace, created: Result) -> None:

@@ -88,8 +88,9 @@ def check_refusal_order(document: Node) -> Iterator[Finding]:
 
 
 def is_refusal(response: Node) -> bool:
-    media = response["content"]["application/json"]
-    return bool(media["schema"] == {"$ref": "#/components/schemas/Error"})
+    """Whether it answers with an error; 304 answers with nothing."""
+    media = response.get("content", {}).get("application/json", {})
+    return bool(media.get("schema") == {"$ref": "#/components/schemas/Error"})
 
 
 def check_declared_errors(document: Node) -> Iterator[Finding]:
