@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.tables import METADATA
+from models.tables.base import FILTERS, TIE
 from runtime.database import Row, Statement, Transaction, compile_sql
 
 
@@ -30,7 +31,8 @@ class PageQuery:
     """One page: `limit` rows after (or, `backwards`, before) `start` in the order `sort`.
 
     `sort` is a column name, with a leading `-` for descending; ties are broken by id in
-    the same direction.  `filters` are equalities, `since` and `until` bound created_at.
+    the same direction.  `filters` are equalities of columns or of
+    what the table names in `info`, `since` and `until` bound created_at.
     """
 
     sort: str = "-created_at"
@@ -85,21 +87,21 @@ def _page_statement(
     bounds: tuple[bool, bool, bool],
 ) -> Statement:
     table = METADATA.tables[table_name]
-    column = table.c[sort.removeprefix("-")]
+    column, tie = table.c[sort.removeprefix("-")], table.c[table.info.get(TIE, "id")]
     descending = sort.startswith("-") != backwards
     order = sa.desc if descending else sa.asc
-    statement = sa.select(table).order_by(order(column), order(table.c.id))
+    statement = sa.select(table).order_by(order(column), order(tie))
     for name in equal:
-        statement = statement.where(
-            table.c[name] == sa.bindparam(f"is_{name}", type_=table.c[name].type)
-        )
+        column_or_filter = table.info.get(FILTERS, {}).get(name, table.c.get(name))
+        given = sa.bindparam(f"is_{name}", type_=column_or_filter.type)
+        statement = statement.where(column_or_filter == given)
     has_start, has_since, has_until = bounds
     if has_start:
         position = sa.tuple_(
             sa.bindparam("start_value", type_=column.type),
-            sa.bindparam("start_id", type_=table.c.id.type),
+            sa.bindparam("start_id", type_=tie.type),
         )
-        here = sa.tuple_(column, table.c.id)
+        here = sa.tuple_(column, tie)
         statement = statement.where(here < position if descending else here > position)
     if has_since:
         statement = statement.where(

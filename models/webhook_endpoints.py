@@ -6,6 +6,7 @@ counted and added.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -30,13 +31,34 @@ def _given(*names: str) -> dict[str, sa.BindParameter[Any]]:
     return {name: sa.bindparam(name, type_=ENDPOINTS.c[name].type) for name in names}
 
 
-_LOCK = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update())
+_LOCK = compile_sql(
+    sa.select(ENDPOINTS.c.id, ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update()
+)
 _MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
 _COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
 _ALL = compile_sql(
     sa.select(ENDPOINTS).where(*_VISIBLE).order_by(ENDPOINTS.c.created_at, ENDPOINTS.c.id)
 )
 _READ = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE))
+_LOCK_ONE = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE).with_for_update())
+_NEXT_REVISION = ENDPOINTS.c.revision + sa.literal_column("1")
+_CHANGED = ("url", "enabled_events", "api_version", "description", "status", "failing_since")
+_SAVE = compile_sql(
+    sa.update(ENDPOINTS)
+    .values(**_given(*_CHANGED), revision=_NEXT_REVISION)
+    .where(*_THIS_ONE)
+    .returning(ENDPOINTS)
+)
+_ROLL = compile_sql(
+    sa.update(ENDPOINTS)
+    .values(
+        **_given("secret", "previous_secret_until"),
+        previous_secret=ENDPOINTS.c.secret,
+        revision=_NEXT_REVISION,
+    )
+    .where(*_THIS_ONE)
+    .returning(ENDPOINTS)
+)
 _INSERT = compile_sql(
     insert(ENDPOINTS)
     .values(
@@ -68,7 +90,14 @@ _DELETE = compile_sql(
     .returning(ENDPOINTS.c.id)
 )
 _SET_MERCHANT_URL = compile_sql(
-    sa.update(ENDPOINTS).values(**_given("url"), status=word("enabled")).where(*_MERCHANT_URL)
+    sa.update(ENDPOINTS)
+    .values(
+        **_given("url"),
+        status=word("enabled"),
+        failing_since=sa.null(),
+        revision=_NEXT_REVISION,
+    )
+    .where(*_MERCHANT_URL)
 )
 
 
@@ -77,7 +106,7 @@ def _scope(merchant_id: UUID, livemode: bool) -> dict[str, Any]:
 
 
 async def lock_endpoints(transaction: Transaction, merchant_id: UUID, livemode: bool) -> Row:
-    """Wait for everybody else who adds endpoints here; answers the merchant URL's `url`."""
+    """Wait for everybody else who adds endpoints here; answers the merchant URL's id and url."""
     return await transaction.one(_LOCK, **_scope(merchant_id, livemode))
 
 
@@ -113,6 +142,35 @@ async def read_endpoint(
     return await transaction.maybe(_READ, of_id=endpoint_id, **_scope(merchant_id, livemode))
 
 
+async def lock_endpoint(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID
+) -> Row | None:
+    """One endpoint, held against other changes until the transaction ends."""
+    return await transaction.maybe(_LOCK_ONE, of_id=endpoint_id, **_scope(merchant_id, livemode))
+
+
+async def save_endpoint(transaction: Transaction, endpoint: Row, changed: dict[str, Any]) -> Row:
+    """Write all of `changed` to a locked endpoint, under its next revision.
+
+    `changed` has the columns that domain.webhook_endpoints.merged gives.
+    """
+    scope = _scope(endpoint["merchant_id"], endpoint["livemode"])
+    return await transaction.one(_SAVE, of_id=endpoint["id"], **changed, **scope)
+
+
+async def roll_secret(
+    transaction: Transaction, endpoint: Row, secret: str, previous_until: datetime
+) -> Row:
+    """Give a locked endpoint a new secret; the present one signs until `previous_until`."""
+    return await transaction.one(
+        _ROLL,
+        of_id=endpoint["id"],
+        secret=secret,
+        previous_secret_until=previous_until,
+        **_scope(endpoint["merchant_id"], endpoint["livemode"]),
+    )
+
+
 async def delete_endpoint(
     transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID, now: Any
 ) -> bool:
@@ -125,12 +183,21 @@ async def delete_endpoint(
 async def read_endpoints(
     transaction: Transaction, merchant_id: UUID, livemode: bool, query: PageQuery
 ) -> tuple[Page, int]:
-    """One page, newest first, and how many endpoints there are in all.
+    """One page, newest first, and how many endpoints the filters leave.
 
     There are at most 16, so they are all read and the page is cut here.
     """
     oldest_first = await transaction.all(_ALL, **_scope(merchant_id, livemode))
-    return _cut(oldest_first[::-1], query), len(oldest_first)
+    chosen = [row for row in oldest_first[::-1] if _is_wanted(row, query)]
+    return _cut(chosen, query), len(chosen)
+
+
+def _is_wanted(row: Row, query: PageQuery) -> bool:
+    at = row["created_at"]
+    too_early = query.since is not None and at < query.since
+    too_late = query.until is not None and at > query.until
+    fits = all(row[name] == value for name, value in query.filters.items())
+    return fits and not too_early and not too_late
 
 
 def _cut(rows: Sequence[Row], query: PageQuery) -> Page:

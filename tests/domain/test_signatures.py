@@ -12,22 +12,22 @@ STANDARD = "v1,VOR595CN58NRd27qOUOA0YFJRKtDy/yirP3b+gdOCew="
 
 
 def test_paymint_signature_is_keyed_with_the_whole_secret() -> None:
-    assert paymint_signature(SECRET, SECONDS, BODY) == PAYMINT
+    assert paymint_signature([SECRET], SECONDS, BODY) == PAYMINT
 
 
 def test_standard_signature_is_keyed_with_the_bytes_of_the_secret() -> None:
-    assert standard_signature(SECRET, EVENT_ID, SECONDS, BODY) == STANDARD
+    assert standard_signature([SECRET], EVENT_ID, SECONDS, BODY) == STANDARD
 
 
 def test_the_published_vector_of_standard_webhooks() -> None:
     secret = Masked("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     message_id, body = "msg_p5jXN8AQM9LWM0D4loKWxJek", b'{"test": 2432232314}'
-    signature = standard_signature(secret, message_id, 1614265330, body)
+    signature = standard_signature([secret], message_id, 1614265330, body)
     assert signature == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
 
 def test_an_attempt_carries_all_four_headers() -> None:
-    assert headers(SECRET, EVENT_ID, SECONDS, BODY) == {
+    assert headers([SECRET], EVENT_ID, SECONDS, BODY) == {
         "Paymint-Signature": PAYMINT,
         "webhook-id": EVENT_ID,
         "webhook-timestamp": "1775917802",
