@@ -299,7 +299,7 @@ def _replay_statement() -> sa.Insert:
 
 
 _LEASE = compile_sql(_lease_statement())
-_RECORD = _record_statement()
+RECORD = _record_statement()
 _REPLAY = compile_sql(_replay_statement())
 
 
@@ -323,7 +323,7 @@ async def lease_deliveries(
 
 async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[bool]:
     """Write attempts and the states they lead to; False where the lease was lost."""
-    rows = await lane.rows(_RECORD, {"rows": batch(attempts)})
+    rows = await lane.rows(RECORD, {"rows": batch(attempts)})
     changed = {(row["event_id"], row["endpoint_id"]) for row in rows}
     return [(attempt.event_id, attempt.endpoint_id) in changed for attempt in attempts]
 
