@@ -9,7 +9,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 Prefix = Literal[
-    "mch", "pay", "ref", "cus", "pm", "tok", "dsp", "evt", "whe", "key", "req", "clk", "alr"
+    "mch", "pay", "ref", "cus", "pm", "tok", "dsp", "evt", "whe", "dlv", "key", "req", "clk", "alr"
 ]
 
 _HEX_DIGITS: Final = re.compile(r"[0-9a-f]{32}")
@@ -27,3 +27,8 @@ def from_text(prefix: Prefix, text: str) -> UUID | None:
     if text[:start] != prefix + "_" or not _HEX_DIGITS.fullmatch(digits):
         return None
     return UUID(int=int(digits, 16))
+
+
+def object_uuid(text: str) -> UUID:
+    """The UUID behind an id of any kind, whose form the document has checked."""
+    return UUID(hex=text.rpartition("_")[2])

@@ -1,6 +1,7 @@
-"""What is true of webhook endpoints: how many there may be, and how one is shown."""
+"""What is true of webhook endpoints: how many there may be, how they are changed and shown."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,6 +12,14 @@ from domain.webhook_urls import fault_of
 
 # Per merchant and mode, the merchant's own `webhook_url` included.
 MAX_ENDPOINTS: Final = 16
+# The secret before a roll signs beside the new one for so long (wall clock).
+SECRETS_OVERLAP: Final = timedelta(hours=24)
+# An endpoint that answered no attempt with 2xx for so long is disabled (business clock).
+GIVEN_UP_AFTER: Final = timedelta(days=5)
+
+ENABLED: Final = "enabled"
+DISABLED: Final = "disabled"
+_CHANGEABLE: Final = ("url", "enabled_events", "api_version", "description", "status")
 
 
 def check_url(url: str, param: str, *, allow_loopback: bool) -> None:
@@ -26,8 +35,37 @@ def check_room(existing: int) -> None:
         raise Unprocessable("webhook_endpoint_limit")
 
 
-def resource(endpoint: Mapping[str, Any], secret: str | None = None) -> dict[str, Any]:
-    """The endpoint as the API shows it; `secret` only in the answer that creates it."""
+def check_enabled(endpoint: Mapping[str, Any]) -> None:
+    """Raises 422 `webhook_endpoint_disabled` where nothing may be delivered to it."""
+    if endpoint["status"] != ENABLED:
+        raise Unprocessable("webhook_endpoint_disabled", "webhook_endpoint_id")
+
+
+def merged(endpoint: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """The endpoint's changeable columns after a merge patch (RFC 7396).
+
+    Another address, and being enabled again, begin a new life: old failures are forgotten.
+    """
+    changed = {name: patch.get(name, endpoint[name]) for name in _CHANGEABLE}
+    begins_anew = changed["url"] != endpoint["url"] or is_enabled_again(endpoint, changed)
+    changed["failing_since"] = None if begins_anew else endpoint["failing_since"]
+    return changed
+
+
+def is_enabled_again(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """True for a change that enables a disabled endpoint."""
+    return (before["status"], after["status"]) == (DISABLED, ENABLED)
+
+
+def resource(
+    endpoint: Mapping[str, Any], now: datetime, secret: str | None = None
+) -> dict[str, Any]:
+    """The endpoint as the API shows it at `now`, wall time.
+
+    `secret` only in the answers that create the endpoint and roll its secret.
+    """
+    until = endpoint["previous_secret_until"]
+    overlaps = until is not None and now < until
     return {
         "object": "webhook_endpoint",
         "id": to_text("whe", endpoint["id"]),
@@ -37,6 +75,7 @@ def resource(endpoint: Mapping[str, Any], secret: str | None = None) -> dict[str
         "description": endpoint["description"],
         "status": endpoint["status"],
         "secret": secret,
+        "previous_secret_expires_at": moments.to_text(until) if overlaps else None,
         "livemode": endpoint["livemode"],
         "revision": endpoint["revision"],
         "created_at": moments.to_text(endpoint["created_at"]),

@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from domain import merchants, webhook_endpoints
+from domain import alerts, merchants, webhook_endpoints
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.preconditions import check_revision
 from domain.refusals import Missing
 from flows.house import House
+from models.alerts import resolve_alert
 from models.merchants import lock_merchant, read_merchant, save_merchant
+from models.test_clocks import business_now
 from models.webhook_endpoints import (
     count_endpoints,
     lock_endpoints,
@@ -44,18 +46,21 @@ async def update_merchant(
         row = await lock_merchant(transaction, asking.caller.merchant_id)
         check_revision(asking.if_match, row["revision"])
         if "webhook_url" in body:
-            await _set_url(transaction, asking, url)
+            await _set_url(house, transaction, asking, url)
         own = {name: body[name] for name in _OWN_FIELDS if name in body}
         await save_merchant(transaction, {**row, **own})
         return await _shown(transaction, asking)
 
 
-async def _set_url(transaction: Transaction, asking: Asking, url: str | None) -> None:
+async def _set_url(house: House, transaction: Transaction, asking: Asking, url: str | None) -> None:
     merchant_id, livemode = asking.caller.merchant_id, asking.caller.livemode
     before = await lock_endpoints(transaction, merchant_id, livemode)
     if url is not None and before["url"] is None:
         webhook_endpoints.check_room(await count_endpoints(transaction, merchant_id, livemode))
     await set_merchant_url(transaction, merchant_id, livemode, url)
+    about = alerts.about_endpoint(before["id"])
+    now = await business_now(transaction, merchant_id, livemode, house.clock.now())
+    await resolve_alert(transaction, merchant_id, livemode, about, now)
 
 
 async def _shown(transaction: Transaction, asking: Asking) -> dict[str, Any]:

@@ -82,15 +82,20 @@ def envelope(
     asked: Asked, page: Page, show: Callable[[Row], dict[str, Any]], total: int | None
 ) -> dict[str, Any]:
     """The list as the API answers it; `show` turns a row into its resource."""
-    rows = page.rows
+    rows, ended_at, backwards = page.rows, page.ended_at, asked.page.backwards
     # Paging backwards we came from what follows, so there is something after this page.
-    goes_on = bool(rows) and (asked.page.backwards or page.more)
+    goes_on = bool(rows) and (backwards or page.more)
+    following = _cursor(asked, rows[-1]) if goes_on else None
+    before = _cursor(asked, rows[0]) if rows else None
+    if ended_at is not None:
+        end = cursors.to_text(cursors.Place(ended_at.value, ended_at.id), asked.digest)
+        following, before = (following, end) if backwards else (end, before)
     return {
         "object": "list",
         "data": [show(row) for row in rows],
         "has_more": page.more,
-        "next_cursor": _cursor(asked, rows[-1]) if goes_on else None,
-        "prev_cursor": _cursor(asked, rows[0]) if rows else None,
+        "next_cursor": following,
+        "prev_cursor": before,
         "total_count": total,
     }
 

@@ -27,7 +27,6 @@ LEASE: Final = timedelta(seconds=30)
 RECORD_AGAIN_SECONDS: Final = 0.5
 JSON: Final = "application/json"
 USER_AGENT: Final = "Paymint-Webhooks/1"
-_NOWHERE: Final = Posted(None, "endpoint_deleted", 0)
 
 
 class Endpoint(NamedTuple):
@@ -39,13 +38,19 @@ class Endpoint(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One leased delivery; `url` is None when its endpoint takes nothing any more."""
+    """One leased delivery.
+
+    `url` is None when its endpoint takes nothing any more, `closed` says why.
+    `business_now` is the merchant's own moment where a test clock holds it.
+    """
 
     endpoint: Endpoint
     attempt: int
     lease: datetime
     url: str | None
-    secret: Masked
+    closed: str | None
+    secrets: tuple[Masked, ...]
+    business_now: datetime | None
     event: Row
 
 
@@ -76,15 +81,15 @@ class WebhookDelivery:
         until = now + LEASE
         async with self._house.database.transaction() as transaction:
             rows = await lease_deliveries(transaction, now, until, free, busy)
-        return [_delivery(row, until) for row in rows]
+        return [_delivery(row, now, until) for row in rows]
 
     async def deliver(self, delivery: Delivery) -> None:
         """Make one attempt and record it, with the state that follows from it."""
-        attempted_at = self._house.clock.now()
-        posted = _NOWHERE
+        attempted_at = delivery.business_now or self._house.clock.now()
+        posted = Posted(None, delivery.closed, 0)
         if delivery.url is not None:
             posted = await self._post(delivery, delivery.url)
-        ended = _ended(delivery, attempted_at, posted)
+        ended = _ended(self._house, delivery, attempted_at, posted)
         recorded = await self._record(ended)
         log("webhook_attempt", recorded=recorded, **_logged(delivery, ended))
 
@@ -95,7 +100,7 @@ class WebhookDelivery:
         headers = {
             "Content-Type": JSON,
             "User-Agent": USER_AGENT,
-            **signatures.headers(delivery.secret, event_id, seconds, body),
+            **signatures.headers(delivery.secrets, event_id, seconds, body),
         }
         return await self._http.post(url, body, headers)
 
@@ -109,18 +114,25 @@ class WebhookDelivery:
         return False
 
 
-def _delivery(row: Row, lease: datetime) -> Delivery:
+def _delivery(row: Row, now: datetime, lease: datetime) -> Delivery:
+    closed = row["closed"]
     return Delivery(
         endpoint=Endpoint(row["endpoint_id"], row["merchant_id"]),
         attempt=row["attempts"] + 1,
         lease=lease,
-        url=row["url"],
-        secret=Masked(row["secret"]),
+        url=row["url"] if closed is None else None,
+        closed=closed,
+        secrets=signatures.valid_secrets(
+            row["secret"], row["previous_secret"], row["previous_secret_until"], now
+        ),
+        business_now=row["frozen_time"],
         event=row,
     )
 
 
-def _ended(delivery: Delivery, attempted_at: datetime, posted: Posted) -> EndedAttempt:
+def _ended(
+    house: House, delivery: Delivery, attempted_at: datetime, posted: Posted
+) -> EndedAttempt:
     succeeded = posted.error is None and delivery_schedule.is_success(posted.status_code)
     follows = delivery_schedule.after_attempt(
         delivery.attempt, succeeded=succeeded, attempted_at=attempted_at
@@ -130,6 +142,7 @@ def _ended(delivery: Delivery, attempted_at: datetime, posted: Posted) -> EndedA
         event_id=delivery.event["id"],
         endpoint_id=delivery.endpoint.id,
         merchant_id=delivery.endpoint.merchant_id,
+        livemode=delivery.event["livemode"],
         lease=delivery.lease,
         attempt=delivery.attempt,
         attempted_at=attempted_at,
@@ -138,6 +151,9 @@ def _ended(delivery: Delivery, attempted_at: datetime, posted: Posted) -> EndedA
         error=posted.error,
         state="failed" if gone else follows.state,
         next_attempt_at=attempted_at if gone else follows.attempt_at,
+        ended_at=house.clock.now(),
+        succeeded=None if gone else succeeded,
+        alert_id=house.new_id(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+from uuid import UUID
 
 from contract.entity_tags import Tags
 from contract.errors import RawHeader
@@ -50,6 +51,7 @@ class Exchange:
         "query",
         "receive",
         "request_id",
+        "request_uuid",
         "resource_id",
         "scope",
         "scopes_used",
@@ -64,6 +66,7 @@ class Exchange:
         self.send = send
         self.headers: Headers = dict(scope["headers"])
         self.request_id = ""  # request_id
+        self.request_uuid = UUID(int=0)  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
         self.if_match: frozenset[int] | None = None  # header_syntax

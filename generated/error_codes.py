@@ -241,6 +241,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'There are already 16 webhook endpoints.',
     ),
+    'webhook_endpoint_disabled': ErrorCode(
+        422, 'invalid_request_error',
+        'The webhook endpoint is disabled.',
+    ),
     'card_declined': ErrorCode(
         402, 'card_error',
         'The card was declined.',

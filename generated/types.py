@@ -36,6 +36,18 @@ EventId: TypeAlias = str
 WebhookEndpointId: TypeAlias = str
 
 
+EventDeliveryId: TypeAlias = str
+
+
+AlertId: TypeAlias = str
+
+
+ObjectId: TypeAlias = str
+
+
+WebhookEndpointReference: TypeAlias = str
+
+
 RequestId: TypeAlias = str
 
 
@@ -372,6 +384,62 @@ class SandboxAccountCreate(TypedDict):
 EventType: TypeAlias = Literal['payment.authorized', 'payment.captured', 'payment.failed', 'payment.cancelled', 'payment.queued', 'refund.created', 'refund.succeeded', 'refund.failed', 'dispute.created', 'dispute.updated', 'dispute.closed']
 
 
+class EventRetry(TypedDict):
+    """
+    Where to deliver again. Without a body, to every enabled endpoint that wants the event.
+    """
+
+    webhook_endpoint_id: NotRequired[WebhookEndpointReference]
+
+
+DeliveryState: TypeAlias = Literal['pending', 'succeeded', 'failed']
+
+
+DeliveryError: TypeAlias = Literal['timeout', 'connection_failed', 'dns_failed', 'tls_failed', 'address_not_public', 'reply_invalid', 'endpoint_deleted', 'endpoint_disabled']
+
+
+class DeliveryAttempt(TypedDict):
+    """
+    One attempt to deliver an event.
+    """
+
+    attempt: int
+    attempted_at: Timestamp
+    duration_ms: int
+    status_code: int | None
+    error: DeliveryError | None
+
+
+class EventDelivery(TypedDict):
+    """
+    An event on its way to one webhook endpoint.
+    """
+
+    object: Literal['event_delivery']
+    id: EventDeliveryId
+    event_id: EventId
+    webhook_endpoint_id: WebhookEndpointId
+    state: DeliveryState
+    attempts_made: int
+    attempts: list[DeliveryAttempt]
+    next_attempt_at: Timestamp | None
+    livemode: bool
+    created_at: Timestamp
+
+
+class EventDeliveryList(TypedDict):
+    """
+    A page of deliveries.
+    """
+
+    object: Literal['list']
+    data: list[EventDelivery]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
 WebhookEndpointStatus: TypeAlias = Literal['enabled', 'disabled']
 
 
@@ -401,6 +469,21 @@ class WebhookEndpointCreate(TypedDict):
     description: NotRequired[Description]
 
 
+ApiVersionChoice: TypeAlias = Literal['2026-04-01'] | None
+
+
+class WebhookEndpointUpdate(TypedDict):
+    """
+    The fields to change (JSON merge patch). What is left out stays.
+    """
+
+    url: NotRequired[WebhookUrl]
+    enabled_events: NotRequired[list[EventType] | None]
+    api_version: NotRequired[ApiVersionChoice]
+    description: NotRequired[str | None]
+    status: NotRequired[WebhookEndpointStatus]
+
+
 class DeletedWebhookEndpoint(TypedDict):
     """
     Says that a webhook endpoint is gone.
@@ -409,6 +492,104 @@ class DeletedWebhookEndpoint(TypedDict):
     object: Literal['webhook_endpoint']
     id: WebhookEndpointId
     deleted: Literal[True]
+
+
+RequestMethod: TypeAlias = Literal['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']
+
+
+StatusClass: TypeAlias = Literal['2xx', '3xx', '4xx', '5xx']
+
+
+RequestPath: TypeAlias = str
+
+
+ApiKeyPrefix: TypeAlias = str
+
+
+class RiskSignals(TypedDict):
+    """
+    What was noticed about the origin of a request.
+    """
+
+    ip_country: Country | None
+    velocity_flag: bool
+
+
+ScopesUsedItem: TypeAlias = str
+
+
+class RequestLog(TypedDict):
+    """
+    What was asked by whom, and what was answered; never what was sent.
+    """
+
+    object: Literal['request_log']
+    id: RequestId
+    request_id: RequestId
+    timestamp: Timestamp
+    merchant_id: MerchantId
+    api_key_prefix: ApiKeyPrefix
+    method: str
+    path: RequestPath
+    status_code: int
+    ip_address: str
+    user_agent: str
+    latency_ms: int
+    resource_id: ObjectId | None
+    scopes_used: list[ScopesUsedItem]
+    idempotency_key: IdempotencyKey | None
+    risk_signals: RiskSignals | None
+    livemode: bool
+    created_at: Timestamp
+
+
+class RequestLogList(TypedDict):
+    """
+    A page of request logs.
+    """
+
+    object: Literal['list']
+    data: list[RequestLog]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+AlertType: TypeAlias = Literal['api_version_deprecated', 'api_key_blocked', 'api_key_revoked_soon', 'webhook_endpoint_disabled']
+
+
+AlertStatus: TypeAlias = Literal['open', 'resolved']
+
+
+class Alert(TypedDict):
+    """
+    Something that you should look at.
+    """
+
+    object: Literal['alert']
+    id: AlertId
+    type: AlertType
+    status: AlertStatus
+    message: str
+    subject: str
+    livemode: bool
+    created_at: Timestamp
+    last_seen_at: Timestamp
+    resolved_at: Timestamp | None
+
+
+class AlertList(TypedDict):
+    """
+    A page of alerts.
+    """
+
+    object: Literal['list']
+    data: list[Alert]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
 
 
 class Liveness(TypedDict):
@@ -439,7 +620,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -596,6 +777,7 @@ class WebhookEndpoint(TypedDict):
     description: Description | None
     status: WebhookEndpointStatus
     secret: WebhookSecret | None
+    previous_secret_expires_at: Timestamp | None
     livemode: bool
     revision: Revision
     created_at: Timestamp

@@ -18,7 +18,9 @@ INSERT_ENDPOINT = insert_row(
     "description",
     "deleted_at",
     "revision",
-    "revision",
+    "previous_secret",
+    "previous_secret_until",
+    "failing_since",
 )
 INSERT_PLATFORM_KEY = insert_row(PLATFORM_KEYS)
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from models.tables import ALERTS
-from runtime.database import Transaction, compile_sql
+from runtime.database import Row, Transaction, compile_sql
 
 _OPEN = ALERTS.c.resolved_at.is_(None)
 
@@ -35,6 +35,14 @@ def _raise_statement() -> sa.sql.ClauseElement:
 
 
 _RAISE = compile_sql(_raise_statement())
+_READ = compile_sql(
+    sa.select(ALERTS).where(
+        *(
+            ALERTS.c[name] == sa.bindparam(name, type_=ALERTS.c[name].type)
+            for name in ("id", "merchant_id", "livemode")
+        )
+    )
+)
 _RESOLVE = compile_sql(
     sa.update(ALERTS)
     .values(resolved_at=sa.bindparam("at", type_=ALERTS.c.resolved_at.type))
@@ -48,6 +56,13 @@ _RESOLVE = compile_sql(
 async def raise_alert(transaction: Transaction, alert: Alert) -> None:
     """Open an alert, or note that an open one was seen again."""
     await transaction.run(_RAISE, **alert._asdict())
+
+
+async def read_alert(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, alert_id: UUID
+) -> Row | None:
+    """One alert, if it is there."""
+    return await transaction.maybe(_READ, id=alert_id, merchant_id=merchant_id, livemode=livemode)
 
 
 async def resolve_alert(

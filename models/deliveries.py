@@ -4,6 +4,9 @@ A lease is a conditional UPDATE of `leased_until`, whose value is also the token
 which the attempt is recorded: a worker that lost its lease records nothing.  First
 attempts of one object at one endpoint are leased in the order of `sequence`, each after
 the one before it has ended; that it failed holds nobody back.
+
+`next_attempt_at` is business time, leases are wall time.  A first attempt is due at once,
+whatever the merchant's clock says; only later ones wait for it.
 """
 
 from collections.abc import Sequence
@@ -14,8 +17,16 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from models.tables import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
-from runtime.batches import ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
+from models.endpoint_health import judged_endpoints, marked_endpoints, raised_alerts
+from models.tables import (
+    EVENTS,
+    TEST_CLOCKS,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_ENDPOINTS,
+)
+from models.test_clocks import not_held_back
+from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
 from runtime.database import Row, Transaction, compile_sql
 
@@ -38,11 +49,17 @@ class UnderWay(NamedTuple):
 
 
 class EndedAttempt(NamedTuple):
-    """An attempt that ended, the lease it was made under, and what follows from it."""
+    """An attempt that ended, the lease it was made under, and what follows from it.
+
+    `attempted_at` and `next_attempt_at` are business time, `lease` and `ended_at` wall
+    time.  `succeeded` is None where nothing was posted: that says nothing of the endpoint.
+    `alert_id` is for the alert of an endpoint that is disabled by this attempt.
+    """
 
     event_id: UUID
     endpoint_id: UUID
     merchant_id: UUID
+    livemode: bool
     lease: datetime
     attempt: int
     attempted_at: datetime
@@ -51,6 +68,9 @@ class EndedAttempt(NamedTuple):
     error: str | None
     state: str
     next_attempt_at: datetime
+    ended_at: datetime
+    succeeded: bool | None
+    alert_id: UUID
 
 
 def _same(left: Any, right: Any) -> sa.ColumnElement[bool]:
@@ -83,6 +103,12 @@ def _is_next() -> sa.ColumnElement[bool]:
     return sa.or_(_DELIVERY.attempts > _number(0), ~blocking.exists())
 
 
+def _is_on_time() -> sa.ColumnElement[bool]:
+    """A first attempt, or a later one that no test clock holds back."""
+    on_time = not_held_back(WEBHOOK_DELIVERIES, _DELIVERY.next_attempt_at)
+    return sa.or_(_DELIVERY.attempts == _number(0), on_time)
+
+
 def _chosen() -> sa.CTE:
     """The oldest due deliveries, as many per endpoint as this worker has room for."""
     asked = rows_of(endpoint_id=ID, merchant_id=ID, under_way=NUMBER)
@@ -98,7 +124,7 @@ def _chosen() -> sa.CTE:
         .where(_DELIVERY.next_attempt_at <= _moment("now"), _free_at(_moment("now")))
         # Cheap, and asked first: a hanging receiver's backlog costs no look at its objects.
         .where(_DELIVERY.endpoint_id != sa.func.all(sa.bindparam("full", type_=ARRAY(ID))))
-        .where(_is_next())
+        .where(_is_next(), _is_on_time())
         .order_by(_DELIVERY.next_attempt_at)
         .limit(_number(LOOKED_AT))
         .cte("due")
@@ -133,14 +159,56 @@ def _lease_statement() -> sa.Select[Any]:
         endpoint.id == leased.c.endpoint_id, endpoint.merchant_id == leased.c.merchant_id
     )
     to_event = sa.and_(event.id == leased.c.event_id, event.merchant_id == leased.c.merchant_id)
-    is_open = sa.and_(endpoint.deleted_at.is_(None), endpoint.status == word("enabled"))
+    clock = TEST_CLOCKS.c
+    of_clock = sa.and_(
+        clock.merchant_id == endpoint.merchant_id, clock.livemode == endpoint.livemode
+    )
+    is_gone = sa.or_(endpoint.deleted_at.is_not(None), endpoint.url.is_(None))
+    closed = sa.case(
+        (is_gone, word("endpoint_deleted")),
+        (endpoint.status != word("enabled"), word("endpoint_disabled")),
+    )
+    joined = leased.join(WEBHOOK_ENDPOINTS, to_endpoint).join(EVENTS, to_event)
     return sa.select(
         leased.c.endpoint_id,
         leased.c.attempts,
-        sa.case((is_open, endpoint.url)).label("url"),
+        endpoint.url,
+        closed.label("closed"),
         endpoint.secret,
+        endpoint.previous_secret,
+        endpoint.previous_secret_until,
+        clock.frozen_time,
         *event,
-    ).select_from(leased.join(WEBHOOK_ENDPOINTS, to_endpoint).join(EVENTS, to_event))
+    ).select_from(joined.outerjoin(TEST_CLOCKS, of_clock))
+
+
+def _held_clocks(asked: sa.CTE) -> sa.CTE:
+    """The test clocks of those who will be tried again, held until the attempt is recorded.
+
+    A clock that is moved meanwhile waits, and then finds the due moment written here.
+    """
+    clock = TEST_CLOCKS.c
+    here = sa.and_(clock.merchant_id == asked.c.merchant_id, clock.livemode == asked.c.livemode)
+    return (
+        sa.select(clock.merchant_id, clock.livemode, clock.frozen_time)
+        .select_from(asked.join(TEST_CLOCKS, here))
+        .where(asked.c.state == word("pending"))
+        .with_for_update(read=True, of=TEST_CLOCKS)
+        .cte("held")
+    )
+
+
+def _due(asked: sa.CTE) -> sa.ColumnElement[Any]:
+    """When the next attempt is due; now, if the merchant's clock has passed that already."""
+    held = _held_clocks(asked)
+    frozen_time = (
+        sa.select(sa.func.max(held.c.frozen_time))
+        .where(held.c.merchant_id == asked.c.merchant_id)
+        .where(held.c.livemode == asked.c.livemode)
+        .scalar_subquery()
+    )
+    at_once = sa.func.least(asked.c.next_attempt_at, asked.c.ended_at)
+    return sa.case((frozen_time >= asked.c.next_attempt_at, at_once), else_=asked.c.next_attempt_at)
 
 
 def _record_statement() -> bytes:
@@ -148,6 +216,7 @@ def _record_statement() -> bytes:
         event_id=ID,
         endpoint_id=ID,
         merchant_id=ID,
+        livemode=FLAG,
         lease=MOMENT,
         attempt=NUMBER,
         attempted_at=MOMENT,
@@ -156,29 +225,34 @@ def _record_statement() -> bytes:
         error=TEXT,
         state=TEXT,
         next_attempt_at=MOMENT,
+        ended_at=MOMENT,
+        succeeded=FLAG,
+        alert_id=ID,
     )
     changed = (
         sa.update(WEBHOOK_DELIVERIES)
         .values(
             state=asked.c.state,
             attempts=asked.c.attempt,
-            next_attempt_at=asked.c.next_attempt_at,
+            next_attempt_at=_due(asked),
             leased_until=sa.null(),
         )
         .where(_same(_DELIVERY, asked.c), _DELIVERY.leased_until == asked.c.lease)
         .returning(*(_DELIVERY[name] for name in _NAMES))
         .cte("changed")
     )
-    kept = [asked.c[column.name] for column in WEBHOOK_ATTEMPTS.c]
+    recorded = (
+        sa.select(asked).select_from(asked.join(changed, _same(asked.c, changed.c))).cte("recorded")
+    )
+    kept = [column.name for column in WEBHOOK_ATTEMPTS.c]
     written = (
         insert(WEBHOOK_ATTEMPTS)
-        .from_select(
-            [column.name for column in WEBHOOK_ATTEMPTS.c],
-            sa.select(*kept).select_from(asked.join(changed, _same(asked.c, changed.c))),
-        )
+        .from_select(kept, sa.select(*(recorded.c[name] for name in kept)))
         .cte("written")
     )
-    return text_of(sa.select(changed.c.event_id, changed.c.endpoint_id).add_cte(written))
+    marked = marked_endpoints(judged_endpoints(recorded))
+    answer = sa.select(changed.c.event_id, changed.c.endpoint_id)
+    return text_of(answer.add_cte(written, raised_alerts(marked)))
 
 
 def _replay_statement() -> sa.Insert:
@@ -191,10 +265,14 @@ def _replay_statement() -> sa.Insert:
         "object_id": event.object_id,
         "sequence": event.sequence,
         "state": word("pending"),
-        "next_attempt_at": _moment("now"),
+        "next_attempt_at": _moment("due"),
+        "created_at": _moment("due"),
     }
+    only = sa.bindparam("endpoint_id", type_=ID)
     wants_it = sa.or_(
-        endpoint.enabled_events.is_(None), event.type == sa.func.any(endpoint.enabled_events)
+        endpoint.id == only,
+        sa.and_(only.is_(None), endpoint.enabled_events.is_(None)),
+        sa.and_(only.is_(None), event.type == sa.func.any(endpoint.enabled_events)),
     )
     same_world = sa.and_(
         endpoint.merchant_id == event.merchant_id, endpoint.livemode == event.livemode
@@ -213,7 +291,7 @@ def _replay_statement() -> sa.Insert:
         index_elements=list(_NAMES),
         set_={
             "state": word("pending"),
-            "next_attempt_at": _moment("now"),
+            "next_attempt_at": _moment("due"),
             "leased_until": sa.null(),
         },
         where=_free_at(_moment("now")),
@@ -221,7 +299,7 @@ def _replay_statement() -> sa.Insert:
 
 
 _LEASE = compile_sql(_lease_statement())
-_RECORD = _record_statement()
+RECORD = _record_statement()
 _REPLAY = compile_sql(_replay_statement())
 
 
@@ -234,8 +312,9 @@ async def lease_deliveries(
 ) -> list[Row]:
     """Take up to `free` due deliveries until `until`.
 
-    Each row has the event's columns and the endpoint's endpoint_id, url (None when it
-    takes nothing any more) and secret, and attempts, the number made so far.
+    Each row has the event's columns; the endpoint's endpoint_id, url, secrets and
+    `closed`, why it takes nothing any more, or None; attempts, the number made so far; and
+    frozen_time, the merchant's test clock, or None.
     """
     full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
     room = {"free": free, "full": full, "rows": batch(under_way)}
@@ -244,13 +323,27 @@ async def lease_deliveries(
 
 async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[bool]:
     """Write attempts and the states they lead to; False where the lease was lost."""
-    rows = await lane.rows(_RECORD, {"rows": batch(attempts)})
+    rows = await lane.rows(RECORD, {"rows": batch(attempts)})
     changed = {(row["event_id"], row["endpoint_id"]) for row in rows}
     return [(attempt.event_id, attempt.endpoint_id) in changed for attempt in attempts]
 
 
-async def replay_event(
-    transaction: Transaction, merchant_id: UUID, event_id: UUID, now: datetime
-) -> int:
-    """Queue an event at once for every endpoint that wants it; how many that are."""
-    return await transaction.run(_REPLAY, merchant_id=merchant_id, event_id=event_id, now=now)
+class Replay(NamedTuple):
+    """An event to deliver again: to `endpoint_id` alone, or to all that want it (None).
+
+    `now` is wall time, `due` the earlier of wall and business time.
+    """
+
+    event_id: UUID
+    merchant_id: UUID
+    endpoint_id: UUID | None
+    now: datetime
+    due: datetime
+
+
+async def replay_event(transaction: Transaction, replay: Replay) -> int:
+    """Queue an event at once for enabled endpoints; for how many.
+
+    A delivery that waits is brought forward; one that is under way is left to itself.
+    """
+    return await transaction.run(_REPLAY, **replay._asdict())

@@ -20,6 +20,12 @@ _SAVE = compile_sql(
     .returning(MERCHANTS)
 )
 
+_MARK_CHANGED = compile_sql(
+    sa.update(MERCHANTS)
+    .values(revision=MERCHANTS.c.revision + sa.literal_column("1"))
+    .where(_THIS_ONE)
+)
+
 
 async def read_merchant(transaction: Transaction, merchant_id: UUID) -> Row:
     """The merchant of a verified caller."""
@@ -35,3 +41,8 @@ async def save_merchant(transaction: Transaction, merchant: Row) -> Row:
     """Write what may change of a locked merchant, under its next revision."""
     name = merchant["business_name"]
     return await transaction.one(_SAVE, of_id=merchant["id"], business_name=name)
+
+
+async def mark_merchant_changed(transaction: Transaction, merchant_id: UUID) -> None:
+    """Give a merchant its next revision: something that it shows was changed elsewhere."""
+    await transaction.run(_MARK_CHANGED, of_id=merchant_id)

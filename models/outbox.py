@@ -44,6 +44,7 @@ def queued_deliveries(changed: sa.CTE) -> sa.CTE:
         "sequence": row.sequence,
         "state": sa.literal_column("'pending'"),
         "next_attempt_at": row.occurred_at,
+        "created_at": row.occurred_at,
     }
     wanted = sa.and_(
         endpoint.merchant_id == row.merchant_id,

@@ -6,7 +6,7 @@ once per shape and kept.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from models.tables import METADATA
+from models.tables.base import FILTERS, TIE
 from runtime.database import Row, Statement, Transaction, compile_sql
 
 
@@ -30,7 +31,8 @@ class PageQuery:
     """One page: `limit` rows after (or, `backwards`, before) `start` in the order `sort`.
 
     `sort` is a column name, with a leading `-` for descending; ties are broken by id in
-    the same direction.  `filters` are equalities, `since` and `until` bound created_at.
+    the same direction.  `filters` are equalities of columns or of
+    what the table names in `info`, `since` and `until` bound created_at.
     """
 
     sort: str = "-created_at"
@@ -44,10 +46,14 @@ class PageQuery:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in the order asked for; `more` says that the direction asked goes on."""
+    """Rows in the order asked for; `more` says that the direction asked goes on.
+
+    `ended_at` is the last place that was looked at, where a look has an end of its own.
+    """
 
     rows: Sequence[Row]
     more: bool
+    ended_at: Position | None = None
 
 
 async def read_page(
@@ -56,24 +62,70 @@ async def read_page(
     """Read one page of `table`; `always` are equalities that no caller chooses."""
     equal = {**always, **query.filters}
     statement = _page_statement(
-        table.name,
-        query.sort,
-        query.backwards,
-        tuple(equal),
-        (query.start is not None, query.since is not None, query.until is not None),
+        table.name, query.sort, query.backwards, tuple(equal), _bounds(query)
     )
+    parameters = {**_parameters(query, equal), "limit": query.limit + 1}
+    rows = await transaction.all(statement, **parameters)
+    more = len(rows) > query.limit
+    rows = rows[: query.limit]
+    return Page(rows[::-1] if query.backwards else rows, more)
+
+
+async def read_searched_page(
+    transaction: Transaction, table: sa.Table, query: PageQuery, most: int, **always: Any
+) -> Page:
+    """Like `read_page`, for filters without an index: looks at `most` rows and no more.
+
+    A page that is not full by then has `ended_at`, where the next one goes on.  Sorted by
+    created_at only.
+    """
+    horizon = await _place_after(transaction, table, query, most, always)
+    if horizon is None:
+        return await read_page(transaction, table, query, **always)
+    bound = {"until" if query.backwards else "since": horizon.value}
+    page = await read_page(transaction, table, replace(query, **bound), **always)
+    end = (horizon.value, horizon.id)
+    # Rows of the same millisecond may lie on either side of the end.
+    within = [row for row in page.rows if _is_within(row, end, backwards=query.backwards)]
+    if page.more and len(within) == len(page.rows):
+        return page
+    return Page(within, more=True, ended_at=horizon)
+
+
+def _is_within(row: Row, end: tuple[Any, UUID], *, backwards: bool) -> bool:
+    here = (row["created_at"], row["id"])
+    return here <= end if backwards else here >= end
+
+
+async def _place_after(
+    transaction: Transaction,
+    table: sa.Table,
+    query: PageQuery,
+    count: int,
+    always: Mapping[str, Any],
+) -> Position | None:
+    """The place of the `count`-th row from the start, if there are more than that."""
+    statement = _page_statement(
+        table.name, query.sort, query.backwards, tuple(always), _bounds(query), place_only=True
+    )
+    parameters = {**_parameters(query, always), "limit": 2, "skipped": count - 1}
+    rows = await transaction.all(statement, **parameters)
+    return Position(*rows[0].values()) if len(rows) > 1 else None
+
+
+def _bounds(query: PageQuery) -> tuple[bool, bool, bool]:
+    return query.start is not None, query.since is not None, query.until is not None
+
+
+def _parameters(query: PageQuery, equal: Mapping[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {f"is_{name}": value for name, value in equal.items()}
-    parameters["limit"] = query.limit + 1
     if query.start is not None:
         parameters |= {"start_value": query.start.value, "start_id": query.start.id}
     if query.since is not None:
         parameters["since"] = query.since
     if query.until is not None:
         parameters["until"] = query.until
-    rows = await transaction.all(statement, **parameters)
-    more = len(rows) > query.limit
-    rows = rows[: query.limit]
-    return Page(rows[::-1] if query.backwards else rows, more)
+    return parameters
 
 
 def cut_page(rows: Sequence[Row], query: PageQuery) -> tuple[Page, int]:
@@ -111,23 +163,26 @@ def _page_statement(
     backwards: bool,
     equal: tuple[str, ...],
     bounds: tuple[bool, bool, bool],
+    *,
+    place_only: bool = False,
 ) -> Statement:
     table = METADATA.tables[table_name]
-    column = table.c[sort.removeprefix("-")]
+    column, tie = table.c[sort.removeprefix("-")], table.c[table.info.get(TIE, "id")]
     descending = sort.startswith("-") != backwards
     order = sa.desc if descending else sa.asc
-    statement = sa.select(table).order_by(order(column), order(table.c.id))
+    statement = sa.select(column, tie) if place_only else sa.select(table)
+    statement = statement.order_by(order(column), order(tie))
     for name in equal:
-        statement = statement.where(
-            table.c[name] == sa.bindparam(f"is_{name}", type_=table.c[name].type)
-        )
+        column_or_filter = table.info.get(FILTERS, {}).get(name, table.c.get(name))
+        given = sa.bindparam(f"is_{name}", type_=column_or_filter.type)
+        statement = statement.where(column_or_filter == given)
     has_start, has_since, has_until = bounds
     if has_start:
         position = sa.tuple_(
             sa.bindparam("start_value", type_=column.type),
-            sa.bindparam("start_id", type_=table.c.id.type),
+            sa.bindparam("start_id", type_=tie.type),
         )
-        here = sa.tuple_(column, table.c.id)
+        here = sa.tuple_(column, tie)
         statement = statement.where(here < position if descending else here > position)
     if has_since:
         statement = statement.where(
@@ -141,4 +196,6 @@ def _page_statement(
         statement = statement.where(table.c.detached_at.is_(None))
     if "deleted_at" in table.c:
         statement = statement.where(table.c.deleted_at.is_(None))
+    if place_only:
+        statement = statement.offset(sa.bindparam("skipped", type_=sa.BigInteger))
     return compile_sql(statement.limit(sa.bindparam("limit", type_=sa.BigInteger)))

@@ -5,6 +5,7 @@ can be seen while it has a URL.  That row is also the lock under which endpoints
 counted and added.
 """
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,11 +30,32 @@ def _given(*names: str) -> dict[str, sa.BindParameter[Any]]:
     return {name: sa.bindparam(name, type_=ENDPOINTS.c[name].type) for name in names}
 
 
-_LOCK = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update())
+_LOCK = compile_sql(
+    sa.select(ENDPOINTS.c.id, ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update()
+)
 _MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
 _COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
 _ALL = compile_sql(sa.select(ENDPOINTS).where(*_VISIBLE))
 _READ = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE))
+_LOCK_ONE = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE).with_for_update())
+_NEXT_REVISION = ENDPOINTS.c.revision + sa.literal_column("1")
+_CHANGED = ("url", "enabled_events", "api_version", "description", "status", "failing_since")
+_SAVE = compile_sql(
+    sa.update(ENDPOINTS)
+    .values(**_given(*_CHANGED), revision=_NEXT_REVISION)
+    .where(*_THIS_ONE)
+    .returning(ENDPOINTS)
+)
+_ROLL = compile_sql(
+    sa.update(ENDPOINTS)
+    .values(
+        **_given("secret", "previous_secret_until"),
+        previous_secret=ENDPOINTS.c.secret,
+        revision=_NEXT_REVISION,
+    )
+    .where(*_THIS_ONE)
+    .returning(ENDPOINTS)
+)
 _INSERT = compile_sql(
     insert(ENDPOINTS)
     .values(
@@ -65,7 +87,14 @@ _DELETE = compile_sql(
     .returning(ENDPOINTS.c.id)
 )
 _SET_MERCHANT_URL = compile_sql(
-    sa.update(ENDPOINTS).values(**_given("url"), status=word("enabled")).where(*_MERCHANT_URL)
+    sa.update(ENDPOINTS)
+    .values(
+        **_given("url"),
+        status=word("enabled"),
+        failing_since=sa.null(),
+        revision=_NEXT_REVISION,
+    )
+    .where(*_MERCHANT_URL)
 )
 
 
@@ -74,7 +103,7 @@ def _scope(merchant_id: UUID, livemode: bool) -> dict[str, Any]:
 
 
 async def lock_endpoints(transaction: Transaction, merchant_id: UUID, livemode: bool) -> Row:
-    """Wait for everybody else who adds endpoints here; answers the merchant URL's `url`."""
+    """Wait for everybody else who adds endpoints here; answers the merchant URL's id and url."""
     return await transaction.one(_LOCK, **_scope(merchant_id, livemode))
 
 
@@ -110,6 +139,35 @@ async def read_endpoint(
     return await transaction.maybe(_READ, of_id=endpoint_id, **_scope(merchant_id, livemode))
 
 
+async def lock_endpoint(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID
+) -> Row | None:
+    """One endpoint, held against other changes until the transaction ends."""
+    return await transaction.maybe(_LOCK_ONE, of_id=endpoint_id, **_scope(merchant_id, livemode))
+
+
+async def save_endpoint(transaction: Transaction, endpoint: Row, changed: dict[str, Any]) -> Row:
+    """Write all of `changed` to a locked endpoint, under its next revision.
+
+    `changed` has the columns that domain.webhook_endpoints.merged gives.
+    """
+    scope = _scope(endpoint["merchant_id"], endpoint["livemode"])
+    return await transaction.one(_SAVE, of_id=endpoint["id"], **changed, **scope)
+
+
+async def roll_secret(
+    transaction: Transaction, endpoint: Row, secret: str, previous_until: datetime
+) -> Row:
+    """Give a locked endpoint a new secret; the present one signs until `previous_until`."""
+    return await transaction.one(
+        _ROLL,
+        of_id=endpoint["id"],
+        secret=secret,
+        previous_secret_until=previous_until,
+        **_scope(endpoint["merchant_id"], endpoint["livemode"]),
+    )
+
+
 async def delete_endpoint(
     transaction: Transaction, merchant_id: UUID, livemode: bool, endpoint_id: UUID, now: Any
 ) -> bool:
@@ -122,9 +180,11 @@ async def delete_endpoint(
 async def read_endpoints(
     transaction: Transaction, merchant_id: UUID, livemode: bool, query: PageQuery
 ) -> tuple[Page, int]:
-    """One page, and how many endpoints there are within the bounds of time.
+    """One page, and how many endpoints the filters and the bounds of time leave.
 
     There are at most 16, so they are all read and the page is cut here.
     """
     every = await transaction.all(_ALL, **_scope(merchant_id, livemode))
-    return cut_page(every, query)
+    wanted = query.filters.items()
+    chosen = [row for row in every if all(row[name] == value for name, value in wanted)]
+    return cut_page(chosen, query)

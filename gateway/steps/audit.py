@@ -33,7 +33,8 @@ def bind(proceed: Proceed) -> Proceed:
         entry = _entry(exchange, milliseconds)
         log("request", **entry)
         caller = exchange.caller
-        exchange.house.audit.record(None if caller is None else caller.merchant_id, entry)
+        whose = None if caller is None else (caller.merchant_id, caller.livemode)
+        exchange.house.audit.record(exchange.request_uuid, whose, entry)
 
     return audited
 

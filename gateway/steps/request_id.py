@@ -6,7 +6,8 @@ from runtime.ids import uuid7
 
 def bind(proceed: Proceed) -> Proceed:
     async def with_request_id(exchange: Exchange) -> None:
-        exchange.request_id = "req_" + uuid7().hex
+        exchange.request_uuid = uuid7()
+        exchange.request_id = "req_" + exchange.request_uuid.hex
         await proceed(exchange)
 
     return with_request_id

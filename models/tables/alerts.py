@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from models.tables.base import METADATA, MOMENT, created, identifier, tenant
+from models.tables.base import FILTERS, METADATA, MOMENT, created, identifier, tenant
 
 ALERTS = sa.Table(
     "alerts",
@@ -27,4 +27,11 @@ ALERTS = sa.Table(
         postgresql_where=sa.text("resolved_at IS NULL"),
     ),
     sa.Index("alerts_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
+    info={
+        FILTERS: {
+            "status": sa.literal_column(
+                "(CASE WHEN resolved_at IS NULL THEN 'open' ELSE 'resolved' END)", sa.Text
+            )
+        }
+    },
 )

@@ -8,6 +8,11 @@ from sqlalchemy.dialects.postgresql import UUID
 METADATA = sa.MetaData()
 MOMENT = sa.TIMESTAMP(timezone=True)
 ZERO = sa.text("0")
+ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
+# In a table's `info`: expressions that lists filter by, beside the columns.
+FILTERS = "filters"
+# In a table's `info`: the column that breaks ties in lists, where it is not `id`.
+TIE = "tie"
 
 
 def identifier(name: str = "id", **options: Any) -> sa.Column[Any]:

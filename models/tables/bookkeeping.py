@@ -3,7 +3,13 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSON
 
-from models.tables.base import METADATA, created, identifier, tenant
+from models.tables.base import FILTERS, METADATA, ONE, created, identifier, tenant
+
+
+def _in_entry(name: str) -> sa.ColumnElement[str]:
+    """A field of an audit entry as text."""
+    return sa.literal_column(f"(entry ->> '{name}')", sa.Text)
+
 
 IDEMPOTENCY_KEYS = sa.Table(
     "idempotency_keys",
@@ -34,10 +40,25 @@ COUNTERS = sa.Table(
 AUDIT_ENTRIES = sa.Table(
     "audit_entries",
     METADATA,
+    # The request's own id, so that one request is found by its name.
     identifier(),
     identifier("merchant_id", nullable=False),
+    # Null for callers without a mode: the platform, and those whom nobody knows.
+    sa.Column("livemode", sa.Boolean),
     sa.Column("entry", JSON, nullable=False),
     created(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
+    sa.Index(
+        "audit_entries_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")
+    ),
     postgresql_partition_by="RANGE (id)",
+    info={
+        FILTERS: {
+            **{name: _in_entry(name) for name in ("method", "path", "api_key_prefix")},
+            "resource_id": _in_entry("resource_id"),
+            "status_code": sa.cast(_in_entry("status_code"), sa.Integer),
+            "status_class": sa.func.left(_in_entry("status_code"), ONE, type_=sa.Text)
+            + sa.literal_column("'xx'", sa.Text),
+        }
+    },
 )

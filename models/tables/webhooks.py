@@ -3,7 +3,17 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSON
 
-from models.tables.base import METADATA, MOMENT, ZERO, created, identifier, one_of, revision, tenant
+from models.tables.base import (
+    METADATA,
+    MOMENT,
+    TIE,
+    ZERO,
+    created,
+    identifier,
+    one_of,
+    revision,
+    tenant,
+)
 
 # Partitioned by month through the UUIDv7 id, which carries its millisecond: the primary
 # key stays (id, merchant_id) and a look-up by id reads one partition.
@@ -21,6 +31,15 @@ EVENTS = sa.Table(
     created(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.Index("events_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
+    sa.Index(
+        "events_by_type",
+        "merchant_id",
+        "livemode",
+        "type",
+        sa.desc("created_at"),
+        sa.desc("id"),
+    ),
+    sa.Index("events_by_object", "merchant_id", "object_id", sa.desc("created_at"), sa.desc("id")),
     postgresql_partition_by="RANGE (id)",
 )
 
@@ -37,11 +56,20 @@ WEBHOOK_ENDPOINTS = sa.Table(
     sa.Column("description", sa.Text),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("secret", sa.Text, nullable=False),
+    # The secret before the last roll signs beside the new one until then (wall clock).
+    sa.Column("previous_secret", sa.Text),
+    sa.Column("previous_secret_until", MOMENT),
+    # The first failed attempt since the last 2xx (business clock); null: the last one was a 2xx.
+    sa.Column("failing_since", MOMENT),
     created(),
     sa.Column("deleted_at", MOMENT),
     revision(),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     one_of("status", "enabled", "disabled"),
+    sa.CheckConstraint(
+        "(previous_secret IS NULL) = (previous_secret_until IS NULL)",
+        name="previous_secret_ends",
+    ),
     sa.Index(
         "webhook_endpoints_merchant_url",
         "merchant_id",
@@ -61,9 +89,10 @@ WEBHOOK_DELIVERIES = sa.Table(
     identifier("object_id", nullable=False),
     sa.Column("sequence", sa.Integer, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default=ZERO),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default=ZERO),
     sa.Column("next_attempt_at", MOMENT, nullable=False),
     sa.Column("leased_until", MOMENT),
+    created(),
     sa.PrimaryKeyConstraint("event_id", "endpoint_id", "merchant_id"),
     one_of("state", "pending", "succeeded", "failed"),
     sa.Index(
@@ -79,6 +108,7 @@ WEBHOOK_DELIVERIES = sa.Table(
         "sequence",
         postgresql_where=sa.text("state = 'pending' AND attempts = 0"),
     ),
+    info={TIE: "endpoint_id"},
 )
 
 WEBHOOK_ATTEMPTS = sa.Table(
@@ -87,7 +117,7 @@ WEBHOOK_ATTEMPTS = sa.Table(
     identifier("event_id"),
     identifier("endpoint_id"),
     identifier("merchant_id"),
-    sa.Column("attempt", sa.SmallInteger),
+    sa.Column("attempt", sa.Integer),
     sa.Column("attempted_at", MOMENT, nullable=False),
     sa.Column("duration_ms", sa.Integer, nullable=False),
     sa.Column("status_code", sa.SmallInteger),

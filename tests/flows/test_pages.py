@@ -8,7 +8,7 @@ import pytest
 
 from domain.refusals import Malformed
 from flows import pages
-from models.paging import Page
+from models.paging import Page, Position
 from runtime.database import Row
 
 NOON = datetime(2026, 4, 11, 12, tzinfo=UTC)
@@ -82,3 +82,22 @@ def test_what_narrows_a_list_is_named() -> None:
     query = {"created_lte": "2026-01-01T00:00:00Z", "status": "captured"}
     asked = pages.ask(query, {"status": "captured", "currency": None})
     assert asked.filtered_by == {"status", "created_lte"}
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_page_that_ended_early_leads_on_from_there(backwards: bool) -> None:
+    query = {"ending_before" if backwards else "starting_after": cursor_of(5)}
+    ended = Page([], more=True, ended_at=Position(row(9)["created_at"], row(9)["id"]))
+    given = answer(query, ended)
+    assert given["has_more"] and given["data"] == []
+    name, other = ("prev", "next") if backwards else ("next", "prev")
+    assert given[f"{other}_cursor"] is None
+    parameter = "ending_before" if backwards else "starting_after"
+    onwards = pages.ask({parameter: given[f"{name}_cursor"]}).page
+    assert onwards.start == ended.ended_at
+
+
+def cursor_of(number: int) -> str:
+    cursor = answer({}, Page([row(number)], more=True))["next_cursor"]
+    assert isinstance(cursor, str)
+    return cursor

@@ -16,6 +16,7 @@ from flows.house import House
 from gateway.app import build_app
 from gateway.exchange import AsgiApp, Handler
 from handlers.http import Answer, Request
+from models.audit import Whose
 from runtime.clock import SystemClock
 
 MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
@@ -64,12 +65,13 @@ class Duplicates:
 
 @dataclass
 class Audit:
-    """Keeps the entries."""
+    """Keeps the entries, each under the id of its request."""
 
-    entries: list[tuple[UUID | None, dict[str, Any]]] = field(default_factory=list)
+    entries: list[tuple[Whose | None, dict[str, Any]]] = field(default_factory=list)
 
-    def record(self, merchant_id: UUID | None, entry: dict[str, Any]) -> None:
-        self.entries.append((merchant_id, entry))
+    def record(self, request_id: UUID, whose: Whose | None, entry: dict[str, Any]) -> None:
+        assert entry["request_id"] == f"req_{request_id.hex}"
+        self.entries.append((whose, entry))
 
 
 @dataclass

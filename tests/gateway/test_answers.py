@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 import runtime.log
 from handlers.http import Answer, Request
 from runtime.database import DatabaseUnavailable
-from tests.gateway.door import IDEMPOTENCY_KEY, Door, example
+from tests.gateway.door import IDEMPOTENCY_KEY, MERCHANT, Door, example
 
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"pm_4f2e8a9b"}'
 MARKED = "4242424242424242"
@@ -117,9 +117,10 @@ def test_a_database_out_of_reach_is_503(door: Door) -> None:
 def test_the_audit_entry_has_the_fields_of_the_blueprint(door: Door, lines: list[bytes]) -> None:
     answer = door.pay(GOOD, headers={"User-Agent": f"App/x {MARKED}\x1b" + "x" * 500})
     runtime.log.flush()
-    merchant, entry = door.house.audit.entries[-1]
+    whose, entry = door.house.audit.entries[-1]
+    assert whose == (MERCHANT, False)
     assert entry["request_id"] == answer.headers["x-request-id"]
-    assert entry["merchant_id"] == f"mch_{merchant.hex if merchant else ''}"
+    assert entry["merchant_id"] == f"mch_{MERCHANT.hex}"
     assert entry["api_key_prefix"] == "sk_test_...all1"
     assert (entry["method"], entry["path"]) == ("POST", "/v1/payments")
     assert (entry["status_code"], entry["ip_address"]) == (201, "127.0.0.1")

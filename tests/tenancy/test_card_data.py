@@ -189,7 +189,8 @@ def test_answers_and_deliveries_show_the_last_four_at_most(used: Merchant) -> No
 
 def lists(merchant: Merchant) -> list[str]:
     customer = merchant.get("/v1/customers")["data"][0]["id"]
-    return ["/v1/payments", "/v1/events", f"/v1/customers/{customer}/payment_methods"]
+    methods = f"/v1/customers/{customer}/payment_methods"
+    return ["/v1/payments", "/v1/events", "/v1/request_logs", methods]
 
 
 def test_the_search_would_find_what_is_there(shop: Shop, used: Merchant) -> None:
