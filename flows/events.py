@@ -47,8 +47,7 @@ async def retry_event(house: House, asking: Asking, event_id: str) -> Reply:
 
     async def change(transaction: Transaction) -> Reply:
         event = await _read(transaction, asking, identifier)
-        now = house.clock.now()
-        await replay_event(transaction, asking.caller.merchant_id, identifier, now)
+        await replay_event(transaction, event, house.clock.now())
         return Reply(OK, events.resource(event))
 
     return await once(house, asking, change)

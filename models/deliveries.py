@@ -4,6 +4,8 @@ A lease is a conditional UPDATE of `leased_until`, whose value is also the token
 which the attempt is recorded: a worker that lost its lease records nothing.  First
 attempts of one object at one endpoint are leased in the order of `sequence`, each after
 the one before it has ended; that it failed holds nobody back.
+
+`next_attempt_at` is business time (models/test_clocks.py), `leased_until` wall time.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.tables import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
+from models.test_clocks import DELIVERY_WAITS, due_at_once, frozen_time_for, not_held_back
 from runtime.batches import ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
 from runtime.database import Row, Transaction, compile_sql
@@ -38,7 +41,11 @@ class UnderWay(NamedTuple):
 
 
 class EndedAttempt(NamedTuple):
-    """An attempt that ended, the lease it was made under, and what follows from it."""
+    """An attempt that ended, the lease it was made under, and what follows from it.
+
+    Moments are wall time; a test clock of the merchant has the next attempt wait as long
+    from where it stands.
+    """
 
     event_id: UUID
     endpoint_id: UUID
@@ -98,6 +105,7 @@ def _chosen() -> sa.CTE:
         .where(_DELIVERY.next_attempt_at <= _moment("now"), _free_at(_moment("now")))
         # Cheap, and asked first: a hanging receiver's backlog costs no look at its objects.
         .where(_DELIVERY.endpoint_id != sa.func.all(sa.bindparam("full", type_=ARRAY(ID))))
+        .where(not_held_back(WEBHOOK_DELIVERIES, _DELIVERY.next_attempt_at, DELIVERY_WAITS))
         .where(_is_next())
         .order_by(_DELIVERY.next_attempt_at)
         .limit(_number(LOOKED_AT))
@@ -157,12 +165,22 @@ def _record_statement() -> bytes:
         state=TEXT,
         next_attempt_at=MOMENT,
     )
+    frozen_time = frozen_time_for(WEBHOOK_DELIVERIES)
+    waits = asked.c.next_attempt_at - asked.c.attempted_at
+    next_attempt_at = sa.case(
+        # Asked only of what waits: a test clock has no part in all other attempts.
+        (
+            asked.c.state == word("pending"),
+            waits + sa.func.coalesce(frozen_time, asked.c.attempted_at),
+        ),
+        else_=asked.c.next_attempt_at,
+    )
     changed = (
         sa.update(WEBHOOK_DELIVERIES)
         .values(
             state=asked.c.state,
             attempts=asked.c.attempt,
-            next_attempt_at=asked.c.next_attempt_at,
+            next_attempt_at=next_attempt_at,
             leased_until=sa.null(),
         )
         .where(_same(_DELIVERY, asked.c), _DELIVERY.leased_until == asked.c.lease)
@@ -191,7 +209,7 @@ def _replay_statement() -> sa.Insert:
         "object_id": event.object_id,
         "sequence": event.sequence,
         "state": word("pending"),
-        "next_attempt_at": _moment("now"),
+        "next_attempt_at": _moment("due"),
     }
     wants_it = sa.or_(
         endpoint.enabled_events.is_(None), event.type == sa.func.any(endpoint.enabled_events)
@@ -213,7 +231,7 @@ def _replay_statement() -> sa.Insert:
         index_elements=list(_NAMES),
         set_={
             "state": word("pending"),
-            "next_attempt_at": _moment("now"),
+            "next_attempt_at": _moment("due"),
             "leased_until": sa.null(),
         },
         where=_free_at(_moment("now")),
@@ -249,8 +267,9 @@ async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[
     return [(attempt.event_id, attempt.endpoint_id) in changed for attempt in attempts]
 
 
-async def replay_event(
-    transaction: Transaction, merchant_id: UUID, event_id: UUID, now: datetime
-) -> int:
+async def replay_event(transaction: Transaction, event: Row, now: datetime) -> int:
     """Queue an event at once for every endpoint that wants it; how many that are."""
-    return await transaction.run(_REPLAY, merchant_id=merchant_id, event_id=event_id, now=now)
+    merchant_id = event["merchant_id"]
+    due = await due_at_once(transaction, merchant_id, event["livemode"], now)
+    this_one = {"merchant_id": merchant_id, "event_id": event["id"]}
+    return await transaction.run(_REPLAY, now=now, due=due, **this_one)
