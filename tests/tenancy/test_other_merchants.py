@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from generated.operations import OPERATIONS, OperationRow
+from tests.business_clock import Frozen
 from tests.gateway.door import DOCUMENT
 from tests.shop import Merchant, Shop, error, told
 
@@ -42,6 +43,7 @@ def one_of_everything(merchant: Merchant) -> Stock:
         "webhook_endpoint_id": merchant.endpoint("https://shop.example.com/hook")["id"],
         "merchant_id": merchant.id,
         "event_id": merchant.events()[-1]["id"],
+        "clock_id": Frozen(merchant).shown["id"],
     }
 
 
@@ -119,6 +121,7 @@ def test_what_was_asked_for_in_vain_is_unchanged(owner: Merchant, owned: Stock) 
     assert owner.get(path)["id"] == owned["payment_method_id"]
     assert owner.get(f"/v1/webhook_endpoints/{owned['webhook_endpoint_id']}")
     assert owner.get(f"/v1/merchants/{owner.id}")["business_name"] == "Test Shop"
+    assert owner.get(f"/v1/test_helpers/clocks/{owned['clock_id']}")
 
 
 def test_foreign_ids_in_bodies_are_404(
