@@ -33,8 +33,8 @@ async def end_expired_authorisations(house: House) -> int:
 async def _end(house: House, key: PaymentKey) -> bool:
     now = house.clock.now()
     async with house.database.transaction() as transaction:
-        payment = await lock_payment(transaction, key)
         reached = await business_now(transaction, key.merchant_id, key.livemode, now)
+        payment = await lock_payment(transaction, key)
         # Asked again under the lock: it may be captured, or its clock deleted, by now.
         if payment is None or payment["operation"] is not None:
             return False

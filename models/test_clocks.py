@@ -88,10 +88,12 @@ def _left_behind() -> sa.sql.ClauseElement:
 
 _OF_MERCHANT = (_CLOCK.merchant_id == _MERCHANT, ~_CLOCK.livemode)
 _THIS_ONE = (*_OF_MERCHANT, _CLOCK.id == sa.bindparam("of_id", type_=ID))
-_FROZEN_TIME = compile_sql(sa.select(_CLOCK.frozen_time).where(*_OF_MERCHANT))
+_FROZEN_TIME = sa.select(_CLOCK.frozen_time).where(*_OF_MERCHANT)
+_LOOK = compile_sql(_FROZEN_TIME)
+_HOLD = compile_sql(_FROZEN_TIME.with_for_update(read=True, key_share=True))
 _READ = compile_sql(sa.select(TEST_CLOCKS).where(*_THIS_ONE))
 # Two changes of one clock wait for each other.  Whoever reckons with the clock holds it
-# FOR KEY SHARE (`frozen_time_for`), which an advance lets pass and a deletion waits for.
+# FOR KEY SHARE, which an advance lets pass and a deletion waits for.
 _LOCK = compile_sql(sa.select(TEST_CLOCKS).where(*_THIS_ONE).with_for_update(key_share=True))
 _LOCK_ANY = compile_sql(sa.select(TEST_CLOCKS).where(*_OF_MERCHANT).with_for_update(key_share=True))
 _LOCK_ALONE = compile_sql(sa.select(TEST_CLOCKS).where(*_THIS_ONE).with_for_update())
@@ -113,25 +115,33 @@ _LEFT_BEHIND = compile_sql(_left_behind())
 async def business_now(
     transaction: Transaction, merchant_id: UUID, livemode: bool, now: datetime
 ) -> datetime:
-    """The merchant's own moment; `now` is the wall clock's, which live mode always keeps."""
-    if livemode:
-        return now
-    row = await transaction.maybe(_FROZEN_TIME, of_merchant=merchant_id)
-    return now if row is None else row["frozen_time"]
+    """The merchant's own moment; `now` is the wall clock's, which live mode always keeps.
+
+    The clock stays until the transaction ends, so that what is reckoned from it is shifted
+    with all the rest when it is deleted.  Ask before locking a row that waits: a deletion
+    takes the clock first and such rows after it.
+    """
+    return await _business_now(transaction, _HOLD, merchant_id, livemode, now)
 
 
 async def due_at_once(
     transaction: Transaction, merchant_id: UUID, livemode: bool, now: datetime
 ) -> datetime:
     """The due moment of work that waits for nothing, on the wall clock and the merchant's."""
-    return min(now, await business_now(transaction, merchant_id, livemode, now))
+    return min(now, await _business_now(transaction, _LOOK, merchant_id, livemode, now))
+
+
+async def _business_now(
+    transaction: Transaction, read: Statement, merchant_id: UUID, livemode: bool, now: datetime
+) -> datetime:
+    row = None if livemode else await transaction.maybe(read, of_merchant=merchant_id)
+    return now if row is None else row["frozen_time"]
 
 
 def frozen_time_for(row: sa.FromClause) -> sa.ScalarSelect[Any]:
     """Where the test clock of a row's merchant stands, NULL without one, inside a statement.
 
-    The clock stays until the transaction ends, so that what is reckoned from it is shifted
-    with all the rest when it is deleted.
+    The clock stays until the statement's transaction ends, as with `business_now`.
     """
     return (
         sa.select(_CLOCK.frozen_time)

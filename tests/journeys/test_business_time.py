@@ -119,6 +119,25 @@ def test_an_authorisation_expires_after_seven_days(
     assert receiver.types() == ["payment.cancelled"]
 
 
+def test_a_capture_that_races_the_expiry(shop: Shop, merchant: Merchant) -> None:
+    clock = Frozen(merchant)
+    held = [merchant.pay(capture=False)["id"] for _ in range(HANDS)]
+    with ThreadPoolExecutor(HANDS) as hands:
+        moving = hands.submit(clock.advance, WEEK)
+        answers = list(hands.map(lambda each: merchant.act(each, "capture"), held))
+        moving.result()
+    for payment, answer in zip(held, answers, strict=True):
+        assert eventually(partial(is_over, merchant, payment), SOON_SECONDS)
+        took = merchant.payment(payment)["status"] == "captured"
+        assert (answer.status_code == 200) == took
+        done = "capture" if took else "reverse"
+        assert shop.decisions(payment) == [("authorise", "approved"), (done, "approved")]
+
+
+def is_over(merchant: Merchant, payment: str) -> bool:
+    return merchant.payment(payment)["status"] in ("captured", "cancelled")
+
+
 def test_what_was_there_before_the_clock_follows_it_too(shop: Shop, merchant: Merchant) -> None:
     held = merchant.pay(capture=False)["id"]
     with receiving(_FAULTY) as receiver:

@@ -9,9 +9,11 @@ from uuid import UUID
 import pytest
 import uvloop
 
+from contract import relay
 from domain import moments
 from flows import test_clocks as flow
 from flows.authorisation_expiry import end_expired_authorisations
+from flows.payment_recovery import resume_due_payments
 from models.deliveries import EndedAttempt, lease_deliveries, record_attempts
 from runtime.coalescer import Lane
 from runtime.ids import uuid7
@@ -169,6 +171,33 @@ def test_what_is_written_while_its_clock_moves_is_caught_up_with(place: Place) -
         assert await flow.catch_up_with_clocks(built.house) == 1
         assert await flow.catch_up_with_clocks(built.house) == 0
         assert await ended(built) == {payment}
+
+    played(place, scenario)
+
+
+def test_a_reversal_that_the_network_declines_is_asked_for_again_after_an_hour(
+    place: Place,
+) -> None:
+    async def scenario(built: Bench) -> None:
+        start = built.clock.now() + SECOND
+        payment = await authorised(built, start)
+        clock = await freeze(built, start)
+        declined = relay.Decision(outcome="declined", network="visa")
+        approved = relay.Decision(outcome="approved", network="visa")
+        for answer, hours in ((declined, 1), (approved, 0)):
+            assert await end_expired_authorisations(built.house) == 1
+            built.vault.answers = [relay.Resolution(state="never_begun"), answer]
+            assert await resume_due_payments(built.house) == 1
+            assert await end_expired_authorisations(built.house) == 0
+            built.clock.advance(timedelta(days=1))
+            assert await end_expired_authorisations(built.house) == 0
+            if hours:
+                await advance(built, clock, start + timedelta(hours=hours))
+        assert [type(asked) for asked in built.vault.asked] == [relay.Resolve, relay.Reverse] * 2
+        (row,) = await built.rows("SELECT * FROM payments")
+        assert (row["id"], row["status"], row["expires_at"]) == (payment, "cancelled", None)
+        (event,) = await built.rows("SELECT * FROM events")
+        assert event["type"] == "payment.cancelled"
 
     played(place, scenario)
 
