@@ -175,6 +175,17 @@ def test_what_is_written_while_its_clock_moves_is_caught_up_with(place: Place) -
     played(place, scenario)
 
 
+def test_what_was_not_caught_up_with_is_due_when_its_clock_is_deleted(place: Place) -> None:
+    async def scenario(built: Bench) -> None:
+        start = built.clock.now() + SECOND
+        clock = await freeze(built, start + 2 * WEEK)
+        payment = await authorised(built, start + WEEK)
+        await delete(built, clock)
+        assert await ended(built) == {payment}
+
+    played(place, scenario)
+
+
 def test_a_reversal_that_the_network_declines_is_asked_for_again_after_an_hour(
     place: Place,
 ) -> None:
