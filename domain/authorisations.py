@@ -1,10 +1,14 @@
 """What the network's answer makes of a pending payment.  Pure: rows in, rows out."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from domain.payments import NETWORK_UNAVAILABLE, transition
+
+# Uncaptured after this, in business time, an authorisation is given back
+# (contract-decisions, "Money").
+AUTHORISATION_LASTS: Final = timedelta(days=7)
 
 _CARD_DECLINED: Final = "card_declined"
 # The sandbox's fault cards run on a network of their own, so that one merchant's tests

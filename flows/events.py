@@ -15,7 +15,7 @@ from models.event_deliveries import attempts_of, latest_attempts
 from models.events import read_event
 from models.paging import Page, read_page
 from models.tables import EVENTS, WEBHOOK_DELIVERIES
-from models.test_clocks import business_now
+from models.test_clocks import due_at_once
 from models.webhook_endpoints import read_endpoint
 from runtime.database import Row, Transaction
 
@@ -92,8 +92,8 @@ async def retry_event(
         event = await _read(transaction, asking, identifier)
         only = None if named is None else await _endpoint(transaction, asking, named)
         now = house.clock.now()
-        here = await business_now(transaction, caller.merchant_id, caller.livemode, now)
-        replay = Replay(identifier, caller.merchant_id, only, now, min(now, here))
+        due = await due_at_once(transaction, caller.merchant_id, caller.livemode, now)
+        replay = Replay(identifier, caller.merchant_id, only, now, due)
         await replay_event(transaction, replay)
         return Reply(OK, events.resource(event))
 

@@ -74,6 +74,7 @@ async def finish_operation(
         return after
     step = payments.transition(payment["status"], payment["operation"])
     after["status"] = step.becomes
+    after["expires_at"] = None
     after["event_sequence"] = payment["event_sequence"] + 1
     if payment["operation"] == "capture":
         after["amount_captured"] = payment["operation_amount"]

@@ -19,6 +19,7 @@ from models.outbox import record_event
 from models.payment_changes import lock_payment, save_payment
 from models.payment_reads import PaymentKey
 from models.refunds import insert_refund, read_refund
+from models.test_clocks import due_at_once
 from runtime.database import Row, Transaction
 
 CREATED: Final = 201
@@ -38,6 +39,8 @@ async def create_refund(
         reserved = {**payment, "amount_refunded": payment["amount_refunded"] + taken}
         await save_payment(transaction, payment, reserved)
         refund = _new_refund(house, payment, taken, reason)
+        scope = (refund["merchant_id"], refund["livemode"])
+        refund["settle_at"] = await due_at_once(transaction, *scope, refund["created_at"])
         await insert_refund(transaction, refund)
         await _announce(house, asking, transaction, refund)
         return Reply(CREATED, refunds.resource(refund))
@@ -82,7 +85,6 @@ def _new_refund(house: House, payment: Row, amount: int, reason: str | None) -> 
         "failure_code": None,
         "event_sequence": 1,
         "created_at": now,
-        "settle_at": now,
     }
 
 

@@ -142,7 +142,6 @@ def _ended(
         event_id=delivery.event["id"],
         endpoint_id=delivery.endpoint.id,
         merchant_id=delivery.endpoint.merchant_id,
-        livemode=delivery.event["livemode"],
         lease=delivery.lease,
         attempt=delivery.attempt,
         attempted_at=attempted_at,

@@ -65,6 +65,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         403, 'authorization_error',
         'This account is not open for this operation.',
     ),
+    'test_mode_only': ErrorCode(
+        403, 'authorization_error',
+        'This operation exists in test mode only.',
+    ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
         'The request body is larger than {limit_bytes} bytes.',
@@ -244,6 +248,18 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'webhook_endpoint_disabled': ErrorCode(
         422, 'invalid_request_error',
         'The webhook endpoint is disabled.',
+    ),
+    'test_clock_exists': ErrorCode(
+        422, 'invalid_request_error',
+        'There is a test clock already.',
+    ),
+    'test_clock_not_forward': ErrorCode(
+        422, 'invalid_request_error',
+        "A test clock moves forward only: '{param}' is too early.",
+    ),
+    'test_clock_too_far': ErrorCode(
+        422, 'invalid_request_error',
+        "'{param}' is more than five years ahead.",
     ),
     'card_declined': ErrorCode(
         402, 'card_error',

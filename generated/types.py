@@ -592,6 +592,75 @@ class AlertList(TypedDict):
     total_count: TotalCount
 
 
+TestClockId: TypeAlias = str
+
+
+FrozenTime: TypeAlias = str
+
+
+class TestClock(TypedDict):
+    """
+    Your business clock, held still.
+    """
+
+    object: Literal['test_clock']
+    id: TestClockId
+    frozen_time: Timestamp
+    livemode: Literal[False]
+    created_at: Timestamp
+
+
+class TestClockCreate(TypedDict):
+    """
+    Where to freeze business time. Not before the present moment.
+    """
+
+    frozen_time: FrozenTime
+
+
+class TestClockAdvance(TypedDict):
+    """
+    Where to move business time. After the moment the clock shows.
+    """
+
+    frozen_time: FrozenTime
+
+
+class TestClockList(TypedDict):
+    """
+    A page of test clocks.
+    """
+
+    object: Literal['list']
+    data: list[TestClock]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+class DeletedTestClock(TypedDict):
+    """
+    Says that a test clock is gone.
+    """
+
+    object: Literal['test_clock']
+    id: TestClockId
+    deleted: Literal[True]
+
+
+EventObjectReference: TypeAlias = str
+
+
+class TestEventCreate(TypedDict):
+    """
+    The event to make. Without `object_id`, about a sample object.
+    """
+
+    type: EventType
+    object_id: NotRequired[EventObjectReference]
+
+
 class Liveness(TypedDict):
     """
     The process runs.
@@ -620,7 +689,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]

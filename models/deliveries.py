@@ -5,8 +5,8 @@ which the attempt is recorded: a worker that lost its lease records nothing.  Fi
 attempts of one object at one endpoint are leased in the order of `sequence`, each after
 the one before it has ended; that it failed holds nobody back.
 
-`next_attempt_at` is business time, leases are wall time.  A first attempt is due at once,
-whatever the merchant's clock says; only later ones wait for it.
+`next_attempt_at` is business time (models/test_clocks.py), `leased_until` wall time.  A
+first attempt is due at once, whatever the merchant's clock says; only later ones wait.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from models.tables import (
     WEBHOOK_DELIVERIES,
     WEBHOOK_ENDPOINTS,
 )
-from models.test_clocks import not_held_back
+from models.test_clocks import DELIVERY_WAITS, frozen_time_for, not_held_back
 from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
 from runtime.database import Row, Transaction, compile_sql
@@ -51,15 +51,16 @@ class UnderWay(NamedTuple):
 class EndedAttempt(NamedTuple):
     """An attempt that ended, the lease it was made under, and what follows from it.
 
-    `attempted_at` and `next_attempt_at` are business time, `lease` and `ended_at` wall
-    time.  `succeeded` is None where nothing was posted: that says nothing of the endpoint.
-    `alert_id` is for the alert of an endpoint that is disabled by this attempt.
+    `attempted_at` and `next_attempt_at` are business time of the lease, `lease` and
+    `ended_at` wall time.  A test clock that moved meanwhile has the next attempt wait as
+    long from where it stands.  `succeeded` is None where nothing was posted: that says
+    nothing of the endpoint.  `alert_id` is for the alert of an endpoint that is disabled by
+    this attempt.
     """
 
     event_id: UUID
     endpoint_id: UUID
     merchant_id: UUID
-    livemode: bool
     lease: datetime
     attempt: int
     attempted_at: datetime
@@ -103,12 +104,6 @@ def _is_next() -> sa.ColumnElement[bool]:
     return sa.or_(_DELIVERY.attempts > _number(0), ~blocking.exists())
 
 
-def _is_on_time() -> sa.ColumnElement[bool]:
-    """A first attempt, or a later one that no test clock holds back."""
-    on_time = not_held_back(WEBHOOK_DELIVERIES, _DELIVERY.next_attempt_at)
-    return sa.or_(_DELIVERY.attempts == _number(0), on_time)
-
-
 def _chosen() -> sa.CTE:
     """The oldest due deliveries, as many per endpoint as this worker has room for."""
     asked = rows_of(endpoint_id=ID, merchant_id=ID, under_way=NUMBER)
@@ -124,7 +119,8 @@ def _chosen() -> sa.CTE:
         .where(_DELIVERY.next_attempt_at <= _moment("now"), _free_at(_moment("now")))
         # Cheap, and asked first: a hanging receiver's backlog costs no look at its objects.
         .where(_DELIVERY.endpoint_id != sa.func.all(sa.bindparam("full", type_=ARRAY(ID))))
-        .where(_is_next(), _is_on_time())
+        .where(not_held_back(WEBHOOK_DELIVERIES, _DELIVERY.next_attempt_at, DELIVERY_WAITS))
+        .where(_is_next())
         .order_by(_DELIVERY.next_attempt_at)
         .limit(_number(LOOKED_AT))
         .cte("due")
@@ -182,41 +178,11 @@ def _lease_statement() -> sa.Select[Any]:
     ).select_from(joined.outerjoin(TEST_CLOCKS, of_clock))
 
 
-def _held_clocks(asked: sa.CTE) -> sa.CTE:
-    """The test clocks of those who will be tried again, held until the attempt is recorded.
-
-    A clock that is moved meanwhile waits, and then finds the due moment written here.
-    """
-    clock = TEST_CLOCKS.c
-    here = sa.and_(clock.merchant_id == asked.c.merchant_id, clock.livemode == asked.c.livemode)
-    return (
-        sa.select(clock.merchant_id, clock.livemode, clock.frozen_time)
-        .select_from(asked.join(TEST_CLOCKS, here))
-        .where(asked.c.state == word("pending"))
-        .with_for_update(read=True, of=TEST_CLOCKS)
-        .cte("held")
-    )
-
-
-def _due(asked: sa.CTE) -> sa.ColumnElement[Any]:
-    """When the next attempt is due; now, if the merchant's clock has passed that already."""
-    held = _held_clocks(asked)
-    frozen_time = (
-        sa.select(sa.func.max(held.c.frozen_time))
-        .where(held.c.merchant_id == asked.c.merchant_id)
-        .where(held.c.livemode == asked.c.livemode)
-        .scalar_subquery()
-    )
-    at_once = sa.func.least(asked.c.next_attempt_at, asked.c.ended_at)
-    return sa.case((frozen_time >= asked.c.next_attempt_at, at_once), else_=asked.c.next_attempt_at)
-
-
 def _record_statement() -> bytes:
     asked = rows_of(
         event_id=ID,
         endpoint_id=ID,
         merchant_id=ID,
-        livemode=FLAG,
         lease=MOMENT,
         attempt=NUMBER,
         attempted_at=MOMENT,
@@ -229,12 +195,24 @@ def _record_statement() -> bytes:
         succeeded=FLAG,
         alert_id=ID,
     )
+    frozen_time = frozen_time_for(WEBHOOK_DELIVERIES)
+    waits = asked.c.next_attempt_at - asked.c.attempted_at
+    # A clock that was deleted meanwhile may have stood in the future.
+    without_clock = sa.func.least(asked.c.attempted_at, asked.c.ended_at)
+    next_attempt_at = sa.case(
+        # Asked only of what waits: a test clock has no part in all other attempts.
+        (
+            asked.c.state == word("pending"),
+            waits + sa.func.coalesce(frozen_time, without_clock),
+        ),
+        else_=asked.c.next_attempt_at,
+    )
     changed = (
         sa.update(WEBHOOK_DELIVERIES)
         .values(
             state=asked.c.state,
             attempts=asked.c.attempt,
-            next_attempt_at=_due(asked),
+            next_attempt_at=next_attempt_at,
             leased_until=sa.null(),
         )
         .where(_same(_DELIVERY, asked.c), _DELIVERY.leased_until == asked.c.lease)

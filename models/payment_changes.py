@@ -36,6 +36,7 @@ _CHANGEABLE = (
     "event_sequence",
     "captured_at",
     "resume_at",
+    "expires_at",
 )
 _LOCK = compile_sql(sa.select(PAYMENTS).where(*_MINE).with_for_update())
 _SAVE = compile_sql(

@@ -5,16 +5,19 @@ with the same rows: the payment's attempt and its pending status fence every cha
 """
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
+from domain.authorisations import AUTHORISATION_LASTS
 from models.counting import counted
 from models.outbox import queued_deliveries, written_events
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
-from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, word
+from models.test_clocks import frozen_time_for
+from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, seconds, word
 from runtime.coalescer import Lane
 from runtime.database import compile_sql
 
@@ -100,6 +103,13 @@ def _decide_statement() -> sa.Select[Any]:
     )
 
 
+def _expires_at(asked: sa.CTE) -> sa.ColumnElement[Any]:
+    """When an authorisation ends, in business time; the clock is asked for no other payment."""
+    business_now = sa.func.coalesce(frozen_time_for(asked), asked.c.occurred_at)
+    lasts = seconds(AUTHORISATION_LASTS // timedelta(seconds=1))
+    return sa.case((asked.c.status == word("authorized"), business_now + lasts))
+
+
 def _changed_payments(asked: sa.CTE) -> sa.CTE:
     payment = PAYMENTS.c
     settled = (
@@ -116,6 +126,7 @@ def _changed_payments(asked: sa.CTE) -> sa.CTE:
     return (
         sa.update(PAYMENTS)
         .values({name: asked.c[name] for name in settled})
+        .values(expires_at=_expires_at(asked))
         .values(event_sequence=payment.event_sequence + sa.literal_column("1"))
         .where(payment.id == asked.c.id, payment.merchant_id == asked.c.merchant_id)
         .where(payment.attempt_id == asked.c.attempt_id)

@@ -1,4 +1,8 @@
-"""Refunds on their way: leasing those that are due, writing how they ended."""
+"""Refunds on their way: leasing those that are due, writing how they ended.
+
+`settle_at` is business time (models/test_clocks.py), `leased_until` wall time: the network
+has a clock of its own, and how soon it is asked again is no business of the merchant's.
+"""
 
 from datetime import datetime
 from typing import Any
@@ -6,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from models.tables import REFUNDS
+from models.test_clocks import not_held_back
 from runtime.batches import ID, MOMENT, TEXT, word
 from runtime.database import Row, Transaction, compile_sql
 
@@ -18,20 +23,25 @@ _NOW = sa.bindparam("now", type_=MOMENT)
 _UNTIL = sa.bindparam("until", type_=MOMENT)
 
 
+# A lease, not a lock: nobody else looks at the refund until it has run out.
+_IS_FREE = sa.or_(REFUNDS.c.leased_until.is_(None), REFUNDS.c.leased_until <= _NOW)
+
+
 def _lease_statement() -> sa.sql.ClauseElement:
     chosen = (
         sa.select(REFUNDS.c.id, REFUNDS.c.merchant_id)
-        .where(REFUNDS.c.settle_at <= _NOW)
+        .where(REFUNDS.c.settle_at <= _NOW, _IS_FREE)
+        .where(not_held_back(REFUNDS, REFUNDS.c.settle_at))
         .order_by(REFUNDS.c.settle_at)
         .limit(sa.bindparam("free", type_=sa.Integer))
         .cte("chosen")
     )
     return (
         sa.update(REFUNDS)
-        .values(settle_at=_UNTIL)
+        .values(leased_until=_UNTIL)
         .where(REFUNDS.c.id == chosen.c.id, REFUNDS.c.merchant_id == chosen.c.merchant_id)
         # Asked again under the row's lock: another worker may have been faster.
-        .where(REFUNDS.c.settle_at <= _NOW)
+        .where(REFUNDS.c.settle_at <= _NOW, _IS_FREE)
         .returning(*REFUNDS.c)
     )
 
@@ -39,8 +49,8 @@ def _lease_statement() -> sa.sql.ClauseElement:
 _LEASE = compile_sql(_lease_statement())
 _POSTPONE = compile_sql(
     sa.update(REFUNDS)
-    .values(settle_at=_UNTIL)
-    .where(*_THIS_ONE, REFUNDS.c.settle_at == sa.bindparam("lease", type_=MOMENT))
+    .values(leased_until=_UNTIL)
+    .where(*_THIS_ONE, REFUNDS.c.leased_until == sa.bindparam("lease", type_=MOMENT))
 )
 _SETTLE = compile_sql(
     sa.update(REFUNDS)
@@ -49,6 +59,7 @@ _SETTLE = compile_sql(
         failure_code=sa.bindparam("failure_code", type_=TEXT),
         event_sequence=REFUNDS.c.event_sequence + sa.literal_column("1"),
         settle_at=sa.null(),
+        leased_until=sa.null(),
     )
     .where(*_THIS_ONE)
     .returning(*REFUNDS.c)
@@ -68,13 +79,13 @@ def _of(refund: Row) -> dict[str, Any]:
 async def lease_refunds(
     transaction: Transaction, now: datetime, until: datetime, free: int
 ) -> list[Row]:
-    """Take up to `free` refunds whose `settle_at` has passed; it becomes `until`."""
+    """Take up to `free` refunds whose `settle_at` has passed until `until`."""
     return await transaction.all(_LEASE, now=now, until=until, free=free)
 
 
 async def postpone_refund(transaction: Transaction, refund: Row, until: datetime) -> None:
     """Give a leased refund back, to be asked about again at `until`."""
-    await transaction.run(_POSTPONE, lease=refund["settle_at"], until=until, **_of(refund))
+    await transaction.run(_POSTPONE, lease=refund["leased_until"], until=until, **_of(refund))
 
 
 async def settle_refund(

@@ -8,13 +8,19 @@ from models.inserting import insert_row
 from models.tables import REFUNDS
 from runtime.database import Row, Transaction, compile_sql
 
-_INSERT = insert_row(REFUNDS)
+_INSERT = insert_row(REFUNDS, "leased_until")
 _READ = compile_sql(
     sa.select(REFUNDS)
     .where(REFUNDS.c.id == sa.bindparam("id", type_=REFUNDS.c.id.type))
     .where(REFUNDS.c.merchant_id == sa.bindparam("merchant_id", type_=REFUNDS.c.id.type))
     .where(REFUNDS.c.livemode == sa.bindparam("livemode", type_=sa.Boolean))
     .where(REFUNDS.c.payment_id == sa.bindparam("payment_id", type_=REFUNDS.c.id.type))
+)
+_FIND = compile_sql(
+    sa.select(REFUNDS)
+    .where(REFUNDS.c.id == sa.bindparam("id", type_=REFUNDS.c.id.type))
+    .where(REFUNDS.c.merchant_id == sa.bindparam("merchant_id", type_=REFUNDS.c.id.type))
+    .where(REFUNDS.c.livemode == sa.bindparam("livemode", type_=sa.Boolean))
 )
 _COUNT = compile_sql(
     sa.select(sa.func.count().label("count"))
@@ -37,6 +43,13 @@ async def read_refund(transaction: Transaction, payment: Row, refund_id: UUID) -
         livemode=payment["livemode"],
         payment_id=payment["id"],
     )
+
+
+async def find_refund(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, refund_id: UUID
+) -> Row | None:
+    """A refund of any payment of this merchant."""
+    return await transaction.maybe(_FIND, id=refund_id, merchant_id=merchant_id, livemode=livemode)
 
 
 async def count_refunds(transaction: Transaction, payment: Row) -> int:

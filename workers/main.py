@@ -7,10 +7,12 @@ from functools import partial
 import uvloop
 
 from adapters.settings import Settings
+from flows.authorisation_expiry import end_expired_authorisations
 from flows.card_erasure import erase_detached_cards
 from flows.house import House, open_house
 from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
+from flows.test_clocks import catch_up_with_clocks
 from flows.webhook_delivery import WebhookDelivery
 from runtime.log import configure, log
 from runtime.memory import settle_memory
@@ -20,6 +22,8 @@ from workers.refunds import Refunds
 from workers.turning import Turning
 
 PAYMENTS_LOOK_AGAIN_SECONDS = 0.5
+EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
+CLOCKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
@@ -37,6 +41,12 @@ class Worker:
             self._deliveries.loop,
             self._refunds.loop,
             Turning("payments", resume, PAYMENTS_LOOK_AGAIN_SECONDS),
+            Turning(
+                "expiries",
+                partial(end_expired_authorisations, house),
+                EXPIRIES_LOOK_AGAIN_SECONDS,
+            ),
+            Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
             Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )

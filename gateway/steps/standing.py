@@ -1,4 +1,6 @@
-"""403 where the merchant's account is not open for the operation.
+"""403 where the operation, or the merchant's account, is not open to the caller.
+
+A live key is refused where the operation has `test_mode_only` in `x-errors`.
 
 `pending_review`: test mode only.  `suspended`: everything but new money, which is what the
 operations with `merchant_suspended` in `x-errors` take.  `terminated`: reads only.
@@ -11,18 +13,22 @@ from gateway.exchange import Exchange, Proceed
 
 SUSPENDED = "merchant_suspended"
 NOT_ACTIVE = "merchant_not_active"
+TEST_MODE_ONLY = "test_mode_only"
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     if not operation.requirements:
         return proceed
     takes_money = SUSPENDED in operation.errors
+    sandbox_only = TEST_MODE_ONLY in operation.errors
     reads = operation.method == "GET"
 
     async def in_good_standing(exchange: Exchange) -> None:
         caller = exchange.caller
         if caller is None:
             raise LookupError("a secured operation was reached without a caller")
+        if sandbox_only and caller.livemode:
+            raise Forbidden(TEST_MODE_ONLY)
         if caller.merchant_status != "active":
             _refuse(caller, takes_money, reads)
         await proceed(exchange)

@@ -39,6 +39,8 @@ PAYMENTS = sa.Table(
     sa.Column("captured_at", MOMENT),
     # From here on a worker looks after what the request left unfinished; NULL: finished.
     sa.Column("resume_at", MOMENT),
+    # When an authorisation that was not captured is given back, in business time.
+    sa.Column("expires_at", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     one_of("status", "pending", "authorized", "captured", "failed", "cancelled", "refunded"),
     one_of("operation", "capture", "cancel", "reverse"),
@@ -48,6 +50,9 @@ PAYMENTS = sa.Table(
         " AND amount_refunded + amount_disputed <= amount_captured"
         " AND amount_captured <= amount_authorized AND amount_authorized <= amount",
         name="money_adds_up",
+    ),
+    sa.CheckConstraint(
+        "status = 'authorized' OR expires_at IS NULL", name="only_authorized_expires"
     ),
     sa.Index("payments_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
     sa.Index(
@@ -60,6 +65,16 @@ PAYMENTS = sa.Table(
     ),
     sa.Index("payments_by_amount", "merchant_id", "livemode", "amount", "id"),
     sa.Index("payments_to_resume", "resume_at", postgresql_where=sa.text("resume_at IS NOT NULL")),
+    sa.Index(
+        "payments_to_expire", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")
+    ),
+    # For test clocks, which move the due moments of one merchant.
+    sa.Index(
+        "payments_under_a_clock",
+        "merchant_id",
+        "expires_at",
+        postgresql_where=sa.text("expires_at IS NOT NULL AND NOT livemode"),
+    ),
 )
 
 REFUNDS = sa.Table(
@@ -75,7 +90,9 @@ REFUNDS = sa.Table(
     sa.Column("failure_code", sa.Text),
     sa.Column("event_sequence", sa.Integer, nullable=False, server_default=ZERO),
     created(),
+    # When the network is asked, in business time; NULL: settled.  The lease is wall time.
     sa.Column("settle_at", MOMENT),
+    sa.Column("leased_until", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.ForeignKeyConstraint(["payment_id", "merchant_id"], ["payments.id", "payments.merchant_id"]),
     one_of("status", "pending", "succeeded", "failed"),

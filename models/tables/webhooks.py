@@ -100,6 +100,13 @@ WEBHOOK_DELIVERIES = sa.Table(
         "next_attempt_at",
         postgresql_where=sa.text("state = 'pending'"),
     ),
+    # For test clocks, which move the due moments of one merchant.
+    sa.Index(
+        "webhook_deliveries_under_a_clock",
+        "merchant_id",
+        "next_attempt_at",
+        postgresql_where=sa.text("state = 'pending' AND attempts > 0 AND NOT livemode"),
+    ),
     sa.Index(
         "webhook_deliveries_first_attempts",
         "merchant_id",

@@ -1,6 +1,7 @@
-"""The error catalogue and the table of operations, as Python."""
+"""The error catalogue, the table of operations and the samples of objects, as Python."""
 
 from collections.abc import Iterator
+from pprint import pformat
 from typing import Any
 
 Node = dict[str, Any]
@@ -40,6 +41,11 @@ class OperationRow(NamedTuple):
 
 OPERATIONS: Final[tuple[OperationRow, ...]] = (
 '''
+SAMPLES = '''"""The document's first example of each kind of object that an event can be about."""
+
+from typing import Any, Final
+
+SAMPLES: Final[dict[str, dict[str, Any]]] = '''
 
 
 def render_error_codes(document: Node) -> str:
@@ -61,6 +67,17 @@ def render_operations(document: Node) -> str:
         for row in _operation_rows(document)
     ]
     return OPERATIONS + "".join(rows) + ")\n"
+
+
+def render_samples(document: Node) -> str:
+    """The source of generated/samples.py."""
+    schemas = document["components"]["schemas"]
+    kinds = schemas["EventObject"]["discriminator"]["mapping"]
+    samples = {
+        kind: schemas[reference.rpartition("/")[2]]["examples"][0]
+        for kind, reference in kinds.items()
+    }
+    return SAMPLES + pformat(samples, sort_dicts=False, width=98) + "\n"
 
 
 def _operation_rows(document: Node) -> Iterator[tuple[object, ...]]:

@@ -81,6 +81,10 @@ def test_either_of_two_alternatives_admits(door: Door) -> None:
         ("terminated", True, "GET", "/v1/payments", (200, "")),
         ("terminated", True, "POST", "/v1/payments", (403, "merchant_suspended")),
         ("terminated", True, "POST", "/v1/customers", (403, "merchant_not_active")),
+        ("active", True, "GET", "/v1/test_helpers/clocks", (403, "test_mode_only")),
+        ("pending_review", True, "GET", "/v1/test_helpers/clocks", (403, "test_mode_only")),
+        ("pending_review", False, "GET", "/v1/test_helpers/clocks", (200, "")),
+        ("suspended", False, "POST", "/v1/test_helpers/events", (400, "body_missing")),
     ],
 )
 def test_the_standing_of_the_account(

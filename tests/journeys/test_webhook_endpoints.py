@@ -62,7 +62,7 @@ def test_a_patch_changes_what_it_names_and_nothing_else(merchant: Merchant) -> N
         ({"url": "https://10.1.2.3/"}, "url_not_public", "url"),
         ({"url": None}, "parameter_invalid_type", "url"),
         ({"enabled_events": []}, "parameter_too_few_items", "enabled_events"),
-        ({"enabled_events": ["payment.eaten"]}, "parameter_invalid_enum", "enabled_events.0"),
+        ({"enabled_events": ["payment.eaten"]}, "parameter_invalid_enum", "enabled_events[0]"),
         ({"status": "asleep"}, "parameter_invalid_enum", "status"),
         ({"status": None}, "parameter_invalid_type", "status"),
         ({"secret": "whsec_"}, "parameter_unknown", None),

@@ -12,6 +12,7 @@ import pytest
 from domain.ids import from_text
 from generated.operations import OPERATIONS, OperationRow
 from runtime.ids import uuid7
+from tests.business_clock import Frozen
 from tests.gateway.door import DOCUMENT
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
@@ -49,6 +50,7 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
         "event_id": merchant.events()[-1]["id"],
         "request_id": logged_request(merchant),
         "alert_id": raised_alert(shop, merchant),
+        "clock_id": Frozen(merchant).shown["id"],
     }
 
 
@@ -146,6 +148,7 @@ def test_what_was_asked_for_in_vain_is_unchanged(owner: Merchant, owned: Stock) 
     assert owner.get(path)["id"] == owned["payment_method_id"]
     assert owner.get(f"/v1/webhook_endpoints/{owned['webhook_endpoint_id']}")
     assert owner.get(f"/v1/merchants/{owner.id}")["business_name"] == "Test Shop"
+    assert owner.get(f"/v1/test_helpers/clocks/{owned['clock_id']}")
 
 
 def test_foreign_ids_in_bodies_are_404(
