@@ -62,6 +62,13 @@ def a_hold_on_a_bank_account(scene: Scene) -> httpx.Response:
     return scene.merchant.pay_answer(token, capture=False)
 
 
+@gives("currency_mismatch", by="create_payment", param="currency")
+def euros_from_a_dollar_account(scene: Scene) -> httpx.Response:
+    body = {"type": "bank_account", "bank_account": BANK_ACCOUNT}
+    token = told(scene.merchant.token_answer(body), 201)["id"]
+    return scene.merchant.pay_answer(token, currency="eur")
+
+
 @gives("payment_unexpected_state", by="cancel_payment")
 def cancelling_what_is_captured(scene: Scene) -> httpx.Response:
     return scene.merchant.act(scene.merchant.pay()["id"], "cancel")
