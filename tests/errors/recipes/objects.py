@@ -23,7 +23,7 @@ def a_payment_that_is_none(scene: Scene) -> httpx.Response:
 
 @gives("precondition_failed", by="update_merchant", param="If-Match")
 def a_stale_revision(scene: Scene) -> httpx.Response:
-    path, stale = f"/v1/merchants/{scene.merchant.id}", {"If-Match": '"0-stale"'}
+    path, stale = f"/v1/merchants/{scene.merchant.id}", {"If-Match": '"r999-ab"'}
     return scene.merchant.ask("PATCH", path, {"business_name": "New"}, headers=stale)
 
 
