@@ -4,13 +4,9 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-_RFC_3339: Final = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-_SECONDS: Final = slice(17, 19)
-_LEAP_SECOND: Final = "60"
-_LAST_OF_THE_DAY: Final = (23, 59, 59)
+# RFC 3339 section 5.6 knows second 60 of a leap second; a moment here has no such second.
+_LEAP_SECOND: Final = slice(17, 19)
+_YEAR_ZERO: Final = "0000-"
 
 
 def to_text(moment: datetime) -> str:
@@ -21,27 +17,33 @@ def to_text(moment: datetime) -> str:
 
 
 def from_text(text: str) -> datetime:
-    """A moment of any RFC 3339 offset; the document has checked its form (`is_moment`)."""
-    if text[_SECONDS] == _LEAP_SECOND:
-        return _after_leap_second(text)
+    """A moment of any RFC 3339 offset; the document has checked its form.
+
+    A leap second is the second after it; before the year 1 there is nothing but its start.
+    """
+    if text.startswith(_YEAR_ZERO):
+        return datetime.min.replace(tzinfo=UTC)
+    if text[_LEAP_SECOND] == "60":
+        return datetime.fromisoformat(text[:17].upper() + "59" + text[19:].upper()) + timedelta(
+            seconds=1
+        )
     return datetime.fromisoformat(text.upper())
 
 
+_RFC_3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+
 def is_moment(text: str) -> bool:
-    """True for a date-time of RFC 3339 that `from_text` reads; the year 0000 has no place here."""
+    """True for a date-time of RFC 3339 that `from_text` reads and UTC can hold."""
     if not _RFC_3339.fullmatch(text):
         return False
     try:
-        from_text(text).astimezone(UTC)
+        moment = from_text(text).astimezone(UTC)
     except (ValueError, OverflowError):
         return False
-    return True
-
-
-def _after_leap_second(text: str) -> datetime:
-    """RFC 3339 section 5.6 has second 60, our clocks do not: the second that follows it."""
-    last = datetime.fromisoformat(f"{text[:17]}59{text[19:].upper()}")
-    at = last.astimezone(UTC)
-    if (at.hour, at.minute, at.second) != _LAST_OF_THE_DAY:
-        raise ValueError("a leap second stands at the end of a day in UTC")
-    return last + timedelta(seconds=1)
+    # A leap second stands at the end of a day in UTC, so midnight follows it.
+    leaps = text[_LEAP_SECOND] == "60" and not text.startswith(_YEAR_ZERO)
+    return not leaps or (moment.hour, moment.minute, moment.second) == (0, 0, 0)

@@ -225,6 +225,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'This token cannot be saved as a payment method of this type.',
     ),
+    'currency_mismatch': ErrorCode(
+        422, 'invalid_request_error',
+        'The payment method cannot pay in this currency.',
+    ),
     'capture_not_supported': ErrorCode(
         422, 'invalid_request_error',
         'This payment method cannot be authorized without being captured.',

@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     operations.check_security,
     errors.check_catalogue,
     errors.check_refusal_order,
+    errors.check_refusal_headers,
     errors.check_declared_errors,
     errors.check_request_errors,
     representation.check_reading,

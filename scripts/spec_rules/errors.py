@@ -24,6 +24,14 @@ RETRIES = {"after_correction", "same_request", "new_key"}
 EXAMPLE_FIELDS = {"param", "decline_code", "payment_id"}
 PLACEHOLDERS = {"param", "expected", "minimum", "maximum", "limit_bytes"}
 PLACEHOLDERS |= {"amount", "available", "currency", "status", "unit"}
+# What a client acts on beside the code (blueprint section 6), by status.
+TELLING_HEADERS = {
+    "401": "WWW-Authenticate",
+    "405": "Allow",
+    "409": "Retry-After",
+    "429": "Retry-After",
+    "503": "Retry-After",
+}
 # The error code that a failing schema keyword gives when no `x-error-code` stands beside it.
 KEYWORD_CODES = {
     "required": "parameter_missing",
@@ -85,6 +93,15 @@ def check_refusal_order(document: Node) -> Iterator[Finding]:
             (entry.get("retry", "new_key") not in RETRIES, "retry is unknown"),
             ("retry" in entry and entry["retry"] == stage.get("retry"), "retry is the stage's"),
         )
+
+
+def check_refusal_headers(document: Node) -> Iterator[Finding]:
+    """A refusal that tells the client when, how or what to ask next declares the header."""
+    for place, _, operation in operations(document):
+        for status, name in TELLING_HEADERS.items():
+            response = resolve(document, operation["responses"].get(status, {}))
+            if response and is_refusal(response) and name not in response.get("headers", {}):
+                yield at(place, "responses", status), f"the header {name} is not declared"
 
 
 def is_refusal(response: Node) -> bool:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from contract.document import resolved
 from generated.error_codes import CATALOGUE
 from tests.errors.scene import Recipe, Scene, all_recipes
 from tests.gateway.door import DOCUMENT
-from tests.shop import error
+from tests.shop import VISA, error
 
 METHODS = ("get", "post", "put", "patch", "delete")
 OPERATIONS = {
@@ -22,7 +23,10 @@ OPERATIONS = {
 RECIPES = all_recipes()
 # Codes that no request can give yet, with the reason.  A line goes when its code can be given,
 # which its test tells; none is added.
-NOT_YET = {"precondition_failed": "no step of the pipeline reads If-Match"}
+NOT_YET = {
+    "precondition_failed": "no step of the pipeline reads If-Match",
+    "currency_mismatch": "the currency of a bank account is not known outside the vault",
+}
 # What servers and security put on every answer; the document declares what a client acts on.
 EVERYWHERE = {
     *("content-type", "content-length", "date", "server", "vary", "connection"),
@@ -66,6 +70,20 @@ def test_a_code_is_given_as_the_document_says(code: str, scene: Scene) -> None:
 @pytest.mark.parametrize("code", [c for c, r in RECIPES.items() if r.needs_broken_stack])
 def test_an_outage_is_told_as_the_document_says(code: str, broken_scene: Scene) -> None:
     check(RECIPES[code], RECIPES[code].send(broken_scene))
+
+
+@pytest.mark.parametrize("number", ["4000000000000002", VISA])
+def test_a_repeated_refusal_says_that_it_is_one(number: str, scene: Scene) -> None:
+    """402 of a card that declines, 422 of a token that is used."""
+    token, key = scene.merchant.tokenise(number), str(uuid4())
+    if number == VISA:
+        scene.merchant.pay(token)
+    first, again = (scene.merchant.pay_answer(token, key=key) for _ in range(2))
+    assert error(again)[:2] == error(first)[:2]
+    assert "idempotent-replayed" not in first.headers
+    assert again.headers["idempotent-replayed"] == "true"
+    recipe = RECIPES[again.json()["error"]["code"]]
+    check_headers(response_of(recipe, again.status_code), again)
 
 
 def check(recipe: Recipe, answer: httpx.Response) -> None:

@@ -18,7 +18,7 @@ from tests.shop import told
 Both = Callable[[Scene], httpx.Response]
 DECLINED = "4000000000000002"
 ENDPOINTS_MAX = 16
-STALE = {"If-Match": '"0-stale"'}
+STALE = {"If-Match": '"r999-ab"'}
 # Pairs of neighbours that cannot meet in one request.
 NEVER_TOGETHER = {
     ("idempotency_key", "conflict"): "a key that is absent belongs to no request",

@@ -140,7 +140,7 @@ def test_an_entry_of_a_list_is_named_by_its_place(payer: Merchant) -> None:
 
 @pytest.mark.parametrize(
     "moment",
-    ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00%2B23:59", "2026-04-01", "2026-04-01%2000:00:00Z"],
+    ["0001-01-01T00:00:00%2B23:59", "2026-04-01", "2026-04-01%2000:00:00Z"],
 )
 @pytest.mark.parametrize("name", ["created_gte", "created_lte"])
 def test_a_moment_that_is_none_is_400(payer: Merchant, name: str, moment: str) -> None:
@@ -153,6 +153,7 @@ def test_a_moment_that_is_none_is_400(payer: Merchant, name: str, moment: str) -
     [
         "2016-12-31T23:59:60Z",
         "2026-04-01t00:00:00.123456789z",
+        "0000-01-01T00:00:00Z",
         "0001-01-01T00:00:00Z",
         "9999-12-31T23:59:59Z",
         "2026-04-01T00:00:00-00:00",

@@ -23,7 +23,7 @@ def a_payment_that_is_none(scene: Scene) -> httpx.Response:
 
 @gives("precondition_failed", by="update_merchant", param="If-Match")
 def a_stale_revision(scene: Scene) -> httpx.Response:
-    path, stale = f"/v1/merchants/{scene.merchant.id}", {"If-Match": '"0-stale"'}
+    path, stale = f"/v1/merchants/{scene.merchant.id}", {"If-Match": '"r999-ab"'}
     return scene.merchant.ask("PATCH", path, {"business_name": "New"}, headers=stale)
 
 
@@ -60,6 +60,13 @@ def a_hold_on_a_bank_account(scene: Scene) -> httpx.Response:
     body = {"type": "bank_account", "bank_account": BANK_ACCOUNT}
     token = told(scene.merchant.token_answer(body), 201)["id"]
     return scene.merchant.pay_answer(token, capture=False)
+
+
+@gives("currency_mismatch", by="create_payment", param="currency")
+def euros_from_a_dollar_account(scene: Scene) -> httpx.Response:
+    body = {"type": "bank_account", "bank_account": BANK_ACCOUNT}
+    token = told(scene.merchant.token_answer(body), 201)["id"]
+    return scene.merchant.pay_answer(token, currency="eur")
 
 
 @gives("payment_unexpected_state", by="cancel_payment")
