@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.paging import Page, PageQuery
 from models.tables import WEBHOOK_ENDPOINTS as ENDPOINTS
@@ -32,6 +32,14 @@ def _given(*names: str) -> dict[str, sa.BindParameter[Any]]:
 
 _LOCK = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update())
 _MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
+_MERCHANT_URLS_OF = compile_sql(
+    sa.select(ENDPOINTS.c.merchant_id, ENDPOINTS.c.url).where(
+        ENDPOINTS.c.merchant_id
+        == sa.func.any(sa.bindparam("merchants", type_=ARRAY(ENDPOINTS.c.merchant_id.type))),
+        ENDPOINTS.c.livemode == sa.bindparam("of_mode", type_=ENDPOINTS.c.livemode.type),
+        ENDPOINTS.c.is_merchant_url,
+    )
+)
 _COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
 _ALL = compile_sql(
     sa.select(ENDPOINTS).where(*_VISIBLE).order_by(ENDPOINTS.c.created_at, ENDPOINTS.c.id)
@@ -85,6 +93,14 @@ async def merchant_url(transaction: Transaction, merchant_id: UUID, livemode: bo
     """The merchant's `webhook_url` in this mode; also None where the mode has none yet."""
     row = await transaction.maybe(_MERCHANT_URL_OF, **_scope(merchant_id, livemode))
     return None if row is None else row["url"]
+
+
+async def merchant_urls(
+    transaction: Transaction, merchants: Sequence[UUID], livemode: bool
+) -> dict[UUID, str | None]:
+    """The `webhook_url` of each of these merchants in one mode, for the operator's list."""
+    rows = await transaction.all(_MERCHANT_URLS_OF, merchants=list(merchants), of_mode=livemode)
+    return {row["merchant_id"]: row["url"] for row in rows}
 
 
 async def set_merchant_url(

@@ -1,11 +1,15 @@
 """403 where the merchant's account is not open for the operation.
 
 `pending_review`: test mode only.  `suspended`: everything but new money, which is what the
-operations with `merchant_suspended` in `x-errors` take.  `terminated`: reads only.
+operations with `merchant_suspended` in `x-errors` take.  `terminated`: reads only, and
+those for 90 days.
 """
+
+from datetime import datetime
 
 from contract.operations import Operation
 from domain.callers import Caller
+from domain.merchants import is_readable
 from domain.refusals import Forbidden
 from gateway.exchange import Exchange, Proceed
 
@@ -24,17 +28,19 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         if caller is None:
             raise LookupError("a secured operation was reached without a caller")
         if caller.merchant_status != "active":
-            _refuse(caller, takes_money, reads)
+            _refuse(caller, takes_money, reads, exchange.house.clock.now())
         await proceed(exchange)
 
     return in_good_standing
 
 
-def _refuse(caller: Caller, takes_money: bool, reads: bool) -> None:
+def _refuse(caller: Caller, takes_money: bool, reads: bool, now: datetime) -> None:
     if caller.merchant_status == "pending_review":
         if caller.livemode:
             raise Forbidden(NOT_ACTIVE)
     elif takes_money:
         raise Forbidden(SUSPENDED)
-    elif caller.merchant_status != "suspended" and not reads:
+    elif caller.merchant_status == "suspended":
+        return
+    elif not reads or not is_readable(caller.terminated_at, now):
         raise Forbidden(NOT_ACTIVE)
