@@ -504,17 +504,7 @@ Networks, at most 32.
 """
 
 
-class ApiKeyCreate(TypedDict):
-    """
-    A key to make. A secret key needs scopes.
-    """
-
-    name: Name
-    type: ApiKeyType
-    scopes: NotRequired[ApiKeyScopeSet]
-    expires_at: NotRequired[str]
-    ip_allowlist: NotRequired[AddressAllowlist]
-    merchant_id: NotRequired[MerchantReference]
+ApiKeyExpiry: TypeAlias = str
 
 
 class ApiKeyRoll(TypedDict):
@@ -783,6 +773,30 @@ class WebhookEndpointList(TypedDict):
     total_count: TotalCount
 
 
+class ApiKeyCreateSecret(TypedDict):
+    """
+    A secret key to make, for your servers.
+    """
+
+    name: Name
+    type: Literal['secret']
+    scopes: ApiKeyScopeSet
+    expires_at: NotRequired[ApiKeyExpiry]
+    ip_allowlist: NotRequired[AddressAllowlist]
+    merchant_id: NotRequired[MerchantReference]
+
+
+class ApiKeyCreatePublishable(TypedDict):
+    """
+    A publishable key to make. It has no scopes and no allowlist, because payers' devices are everywhere.
+    """
+
+    name: Name
+    type: Literal['publishable']
+    expires_at: NotRequired[ApiKeyExpiry]
+    merchant_id: NotRequired[MerchantReference]
+
+
 class Readiness(TypedDict):
     """
     Whether the process can serve, and what it needs for that.
@@ -816,6 +830,9 @@ class EventData(TypedDict):
     """
 
     object: EventObject
+
+
+ApiKeyCreate: TypeAlias = ApiKeyCreateSecret | ApiKeyCreatePublishable
 
 
 class Error(TypedDict):
