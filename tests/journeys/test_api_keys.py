@@ -2,6 +2,7 @@
 
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -151,6 +152,19 @@ def test_nobody_revokes_the_last_key_that_could_make_another(merchant: Merchant)
     assert refused_within_a_second(merchant) == (401, "api_key_revoked", None)
     last = using(merchant, second).ask("DELETE", f"/v1/api_keys/{second['id']}")
     assert error(last) == (422, "api_key_last_admin", None)
+
+
+def test_two_keys_cannot_revoke_each_other_at_once(merchant: Merchant) -> None:
+    secret = next(key for key in merchant.get("/v1/api_keys")["data"] if key["type"] == "secret")
+    second = new_key(merchant, scopes=["merchant:admin"])
+    other = using(merchant, second)
+    other.get("/v1/payments")
+    pairs = ((merchant, second["id"]), (other, secret["id"]))
+    with ThreadPoolExecutor(len(pairs)) as threads:
+        answers = list(threads.map(lambda p: p[0].ask("DELETE", f"/v1/api_keys/{p[1]}"), pairs))
+    # The loser is told that its key is the last one, or is refused as revoked already.
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses[0] == 200 and statuses[1] in (401, 404, 422)
 
 
 def test_a_rolled_key_works_until_the_overlap_is_over(merchant: Merchant) -> None:

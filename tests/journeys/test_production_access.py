@@ -1,5 +1,10 @@
 """From test mode to a live payment, and the keys that pass nobody else's hands."""
 
+import json
+import re
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,7 +18,11 @@ from tests.journeys.accounts import (
     take_live_keys,
     using,
 )
+from tests.serving import ROOT
 from tests.shop import Merchant, Shop, error, told
+
+AT_ONCE = 5
+PASTE_SECONDS = 60.0
 
 
 def test_from_the_request_to_a_live_payment(shop: Shop, merchant: Merchant) -> None:
@@ -66,6 +75,45 @@ def test_live_keys_are_handed_out_once(shop: Shop, merchant: Merchant) -> None:
     assert replay.json() == {**first, "secret_key": None, "webhook_secret": None}
     assert error(merchant.ask("POST", path)) == (422, "live_keys_taken", None)
     assert error(merchant.ask("POST", path, key=str(uuid4()))) == (422, "live_keys_taken", None)
+
+
+def test_live_keys_are_handed_out_once_to_many_at_once(shop: Shop, merchant: Merchant) -> None:
+    approve(shop, merchant)
+    path = f"/v1/merchants/{merchant.id}/live_keys"
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        answers = list(threads.map(lambda _: merchant.ask("POST", path), range(AT_ONCE)))
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [201] + [422] * (AT_ONCE - 1)
+
+
+def test_the_guides_lines_work_as_pasted(shop: Shop, merchant: Merchant, tmp_path: Path) -> None:
+    """The lines of the README that define names, then those of the guide."""
+    kept = {
+        "base_url": shop.base_url,
+        "vault_url": shop.vault_url,
+        "secret_key": merchant.secret_key,
+        "publishable_key": merchant.publishable_key,
+        "platform_key": shop.platform_key,
+        "merchant_id": merchant.id,
+    }
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "sandbox.json").write_text(json.dumps(kept))
+    definitions = re.search(r"^kept\(\).*?^ORDER=", (ROOT / "README.md").read_text(), re.M | re.S)
+    guide = re.search(r"```sh\n(.*?)```", (ROOT / "docs" / "accounts.md").read_text(), re.S)
+    assert definitions is not None and guide is not None
+    lines = definitions[0].removesuffix("ORDER=") + guide[1]
+    ended = subprocess.run(
+        ["sh", "-eu"],
+        input=lines,
+        capture_output=True,
+        text=True,
+        timeout=PASTE_SECONDS,
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    access, active, payment = (json.loads(line) for line in ended.stdout.splitlines() if line)
+    assert (access["status"], active["status"]) == ("pending", "active")
+    assert (payment["livemode"], payment["status"]) == (True, "captured")
 
 
 def test_lost_live_keys_are_taken_again_after_the_operator_revoked_them(
