@@ -5,12 +5,13 @@ from uuid import UUID
 
 from domain import allowlists, api_keys, moments
 from domain.callers import Asking
-from domain.ids import from_text
+from domain.ids import from_text, to_text
 from domain.refusals import Missing, Unprocessable
 from flows import pages
 from flows.house import House
 from flows.key_making import Owner, Wanted, insert_key, make_key, tell_vault
 from flows.replies import Reply, earlier_reply, once, refuse_once
+from models.alerts import Alert, raise_alert, resolve_alert
 from models.announcing import announce_merchant
 from models.api_keys import count_keys, find_any_key, find_key, other_usable_keys, save_key
 from models.merchants import lock_merchant, read_merchant
@@ -94,6 +95,7 @@ async def delete_api_key(house: House, asking: Asking, key_id: str) -> dict[str,
         elif row["livemode"] and row["type"] == "secret" and not others:
             await mark_keys_taken(transaction, row["merchant_id"], None)
         await save_key(transaction, {**row, "revoked_at": now})
+        await resolve_alert(transaction, *_owner_of(row), _alert_about(row), now)
         await announce_merchant(transaction, row["merchant_id"])
     return api_keys.deleted(row["id"])
 
@@ -102,7 +104,8 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
     """A new key like the old one, which stops after the overlap.
 
     Raises 403 `insufficient_scope`, 404, 422 `api_key_unexpected_state` for a key that is
-    suspended or has expired, 503 without the vault.
+    suspended or has expired, 503 without the vault.  With an overlap an alert stays open until
+    the old key is revoked.
     """
     earlier = await earlier_reply(house, asking)
     if earlier is not None:
@@ -114,7 +117,7 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
     except Unprocessable as refusal:
         return await refuse_once(house, asking, refusal)
     ends = api_keys.end_of_overlap(old, overlap_seconds, now)
-    made = await make_key(house, Owner(old["merchant_id"], old["livemode"]), _like(old))
+    made = await make_key(house, _owner_of(old), _like(old))
     await tell_vault(house, asking.request_id, made.row)
     await tell_vault(house, asking.request_id, {**old, "expires_at": ends})
 
@@ -123,6 +126,9 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
         api_keys.check_usable(row, now)
         await save_key(transaction, {**row, "expires_at": ends})
         await insert_key(transaction, made)
+        if overlap_seconds:
+            alert = Alert(house.new_id(), *_owner_of(row), *_alert_about(row), now)
+            await raise_alert(transaction, alert)
         await announce_merchant(transaction, row["merchant_id"])
         return Reply(CREATED, api_keys.resource(made.row, now, made.text.reveal()))
 
@@ -210,6 +216,15 @@ async def _found(transaction: Transaction, asking: Asking, key_id: str) -> Row:
     if row is None:
         raise _missing("api_key_id")
     return row
+
+
+def _owner_of(key: Row) -> Owner:
+    return Owner(key["merchant_id"], key["livemode"])
+
+
+def _alert_about(key: Row) -> tuple[str, str]:
+    """A key that ends soon: whoever still uses it should know; revoking it settles the matter."""
+    return "api_key_revoked_soon", to_text("key", key["id"])
 
 
 async def _locked(transaction: Transaction, asking: Asking, key_id: str) -> Row:

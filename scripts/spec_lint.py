@@ -23,6 +23,7 @@ RULES: tuple[Rule, ...] = (
     operations.check_security,
     errors.check_catalogue,
     errors.check_declared_errors,
+    errors.check_admission_errors,
     errors.check_request_errors,
     schemas.check_schemas,
     schemas.check_strings,

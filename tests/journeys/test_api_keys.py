@@ -190,6 +190,20 @@ def test_a_rolled_key_works_until_the_overlap_is_over(merchant: Merchant) -> Non
     assert error(again) == (422, "api_key_unexpected_state", None)
 
 
+def test_a_rolled_key_is_an_alert_until_it_is_revoked(shop: Shop, merchant: Merchant) -> None:
+    old = new_key(merchant)
+    path = f"/v1/api_keys/{old['id']}"
+    told(merchant.ask("POST", f"{path}/roll", {"overlap_seconds": 3600}), 201)
+    with shop.database() as database:
+        question = "SELECT type, resolved_at IS NULL FROM alerts WHERE subject = %s"
+        assert database.execute(question, [old["id"]]).fetchall() == [
+            ("api_key_revoked_soon", True)
+        ]
+        told(merchant.ask("DELETE", path), 200)
+        found = database.execute(question, [old["id"]]).fetchall()
+    assert found == [("api_key_revoked_soon", False)]
+
+
 def test_a_key_is_rolled_at_once_and_by_itself(merchant: Merchant) -> None:
     page = merchant.get("/v1/api_keys", type="secret")
     path = f"/v1/api_keys/{page['data'][0]['id']}/roll"
