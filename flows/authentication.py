@@ -40,10 +40,16 @@ _STALE = -math.inf
 
 @dataclass(slots=True)
 class _Proven:
-    caller: Caller
+    """A key whose secret was proven, and what its row said: a caller, or why it is refused.
+
+    A refused key is remembered too: whoever goes on asking with it must not be hashed again.
+    """
+
     parsed: api_keys.ParsedKey
-    read_at: float
-    expires_at: datetime | None
+    caller: Caller | None = None
+    refused: str | None = None
+    expires_at: datetime | None = None
+    read_at: float = _STALE
 
 
 class KeyRing:
@@ -72,9 +78,7 @@ class KeyRing:
         digest = hmac.digest(self._pepper, text.encode(), "sha256")
         proven = self._proven.get(digest)
         if proven is not None and self._clock.monotonic() - proven.read_at < ROW_FRESH_SECONDS:
-            if proven.expires_at is not None and proven.expires_at <= self._clock.now():
-                raise Unauthenticated("api_key_expired")
-            return proven.caller
+            return self._known(proven)
         if proven is not None:
             return await self._read_again(digest, proven)
         parsed = api_keys.parse(text)
@@ -124,24 +128,37 @@ class KeyRing:
             await loop.run_in_executor(self._threads, self._hasher.verify, row["secret_hash"], text)
         except VerificationError:
             raise Unauthenticated("api_key_invalid") from None
-        caller = self._caller(parsed, row)
-        read_at = self._read_at(announcements)
-        self._proven[digest] = _Proven(caller, parsed, read_at, row.get("expires_at"))
-        self._of_merchant.setdefault(caller.merchant_id, set()).add(digest)
+        proven = self._proven[digest] = _Proven(parsed)
+        self._of_merchant.setdefault(parsed.merchant_id, set()).add(digest)
         while len(self._proven) > REMEMBERED_KEYS:
             self._drop(next(iter(self._proven)))
-        return caller
+        return self._settled(proven, row, announcements)
 
     async def _read_again(self, digest: bytes, proven: _Proven) -> Caller:
         announcements = self._announcements
         try:
             row = await self._row(proven.parsed)
-            proven.caller = self._caller(proven.parsed, row)
         except Unauthenticated:
             self._drop(digest)
             raise
-        proven.expires_at = row.get("expires_at")
+        return self._settled(proven, row, announcements)
+
+    def _settled(self, proven: _Proven, row: Row, announcements: int) -> Caller:
+        """Remember what the row says of a proven key, and answer it."""
         proven.read_at = self._read_at(announcements)
+        proven.expires_at = row.get("expires_at")
+        proven.caller = proven.refused = None
+        try:
+            proven.caller = self._caller(proven.parsed, row)
+        except Unauthenticated as refusal:
+            proven.refused = refusal.code
+        return self._known(proven)
+
+    def _known(self, proven: _Proven) -> Caller:
+        if proven.caller is None:
+            raise Unauthenticated(proven.refused or "api_key_invalid")
+        if proven.expires_at is not None and proven.expires_at <= self._clock.now():
+            raise Unauthenticated("api_key_expired")
         return proven.caller
 
     def _read_at(self, announcements: int) -> float:
@@ -152,10 +169,11 @@ class KeyRing:
         proven = self._proven.pop(digest, None)
         if proven is None:
             return
-        of_merchant = self._of_merchant[proven.caller.merchant_id]
+        merchant_id = proven.parsed.merchant_id
+        of_merchant = self._of_merchant[merchant_id]
         of_merchant.discard(digest)
         if not of_merchant:
-            del self._of_merchant[proven.caller.merchant_id]
+            del self._of_merchant[merchant_id]
 
     async def _row(self, parsed: api_keys.ParsedKey) -> Row:
         async with self._database.reading() as transaction:

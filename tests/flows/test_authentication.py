@@ -144,6 +144,33 @@ def test_a_row_that_an_announcement_overtook_is_not_believed_twice(
     assert asyncio.run(asked_thrice()) == 2
 
 
+def test_a_refused_key_is_not_hashed_again_and_comes_back_when_it_may(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on asking with a suspended key must not keep the hashing threads busy."""
+    hashed: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(hasher: PasswordHasher, stored: str, text: str) -> bool:
+        hashed.append(stored)
+        return bool(verify(hasher, stored, text))
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+
+    async def asked() -> tuple[list[str], Caller]:
+        assert desk.rows.row is not None
+        desk.rows.row["suspended_at"] = desk.clock.now()
+        codes = [await desk.refused() for _ in range(5)]
+        desk.rows.row["suspended_at"] = None
+        desk.ring.forget(desk.rows.row["merchant_id"])
+        return codes, await desk.ask()
+
+    codes, caller = asyncio.run(asked())
+    assert codes == ["api_key_suspended"] * 5
+    assert caller.key_display == "sk_test_...aaaa"
+    assert (len(hashed), desk.rows.reads) == (1, 2)
+
+
 def test_everything_is_read_again_when_announcements_may_have_been_missed(desk: Desk) -> None:
     async def missed() -> int:
         await desk.ask()
