@@ -104,8 +104,8 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
     """A new key like the old one, which stops after the overlap.
 
     Raises 403 `insufficient_scope`, 404, 422 `api_key_unexpected_state` for a key that is
-    suspended or has expired, 503 without the vault.  With an overlap an alert stays open until
-    the old key is revoked.
+    suspended or has expired, 422 `api_key_limit`, 503 without the vault.  With an overlap an
+    alert stays open until the old key is revoked.
     """
     earlier = await earlier_reply(house, asking)
     if earlier is not None:
@@ -124,6 +124,7 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
     async def change(transaction: Transaction) -> Reply:
         row = await _locked(transaction, asking, key_id)
         api_keys.check_usable(row, now)
+        api_keys.check_room(await count_keys(transaction, *_owner_of(row)))
         await save_key(transaction, {**row, "expires_at": ends})
         await insert_key(transaction, made)
         if overlap_seconds:

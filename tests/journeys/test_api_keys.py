@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.ids import from_text
 from tests.journeys.accounts import approve, new_key, operate, take_live_keys, using
 from tests.serving import eventually
 from tests.shop import VISA, Merchant, Shop, card, error, told
@@ -210,6 +211,26 @@ def test_a_key_is_rolled_at_once_and_by_itself(merchant: Merchant) -> None:
     new = using(merchant, told(merchant.ask("POST", path, {"overlap_seconds": 0}), 201))
     assert refused_within_a_second(merchant) == (401, "api_key_expired", None)
     new.get("/v1/api_keys")
+
+
+def test_there_are_at_most_a_hundred_keys(shop: Shop, merchant: Merchant) -> None:
+    key = new_key(merchant)
+    with shop.database() as database:
+        database.execute(
+            "INSERT INTO api_keys (id, merchant_id, livemode, type, name, secret_hash, display,"
+            " scopes, created_at) SELECT gen_random_uuid(), merchant_id, livemode, type, name,"
+            " secret_hash, display, scopes, created_at FROM api_keys, generate_series(1, 97)"
+            " WHERE id = %s",
+            [from_text("key", key["id"])],
+        )
+    assert merchant.get("/v1/api_keys")["total_count"] == 100
+    full = (422, "api_key_limit", None)
+    body = {"name": "One more", "type": "publishable"}
+    assert error(merchant.ask("POST", "/v1/api_keys", body)) == full
+    path = f"/v1/api_keys/{key['id']}"
+    assert error(merchant.ask("POST", f"{path}/roll", {"overlap_seconds": 0})) == full
+    told(merchant.ask("DELETE", path), 200)
+    told(merchant.ask("POST", "/v1/api_keys", body), 201)
 
 
 def test_a_key_expires(merchant: Merchant) -> None:
