@@ -93,7 +93,15 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
 
 def _forgetting(keys: KeyRing) -> Callable[[str], None]:
     """What an announcement says is the hexadecimal id of a merchant."""
-    return lambda merchant: keys.forget(UUID(hex=merchant))
+
+    def forget(merchant: str) -> None:
+        try:
+            keys.forget(UUID(hex=merchant))
+        except ValueError:
+            # Not one of ours; whatever it was about is read again.
+            keys.forget_all()
+
+    return forget
 
 
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:

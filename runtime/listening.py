@@ -59,7 +59,7 @@ class Listener:
                     pause = PAUSE_FIRST_SECONDS
                     log("listening", channel=self._channel)
                     await self._listen(connection)
-            except (psycopg.OperationalError, TimeoutError, OSError) as error:
+            except (psycopg.Error, TimeoutError, OSError) as error:
                 log_exception("listening_lost", error, channel=self._channel)
             self._listening.clear()
             await asyncio.sleep(pause)
