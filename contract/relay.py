@@ -7,6 +7,7 @@ the same attempt arriving twice is answered with the stored result and never beg
 Source: contract-decisions "Money", docs/decisions on the vault door.
 """
 
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -82,10 +83,16 @@ class Resolve(_Scoped, kw_only=True, frozen=True, tag="resolve"):
 
 
 class PublishKey(_Scoped, kw_only=True, frozen=True, tag="publish_key"):
-    """Make a publishable key known at the token door (or, `revoked`, refused). Answers Done."""
+    """Make a publishable key known at the token door as it stands now. Answers Done.
+
+    Each message tells the whole state: a key that is `revoked` (for ever), `suspended` (until
+    a message says otherwise) or past `expires_at` is refused there.
+    """
 
     key: str
     revoked: bool = False
+    suspended: bool = False
+    expires_at: datetime | None = None
 
 
 class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):

@@ -1,7 +1,11 @@
 """Who is asking: the merchant, the mode and the scopes behind an API key."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
+
+from domain.allowlists import Network
+from domain.scopes import PLATFORM
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +14,8 @@ class Caller:
 
     `scopes` are those the key was given; what they imply stands in the document.
     `key_display` is the prefix and the last four characters, all that may be written down
-    of a key (blueprint section 4).
+    of a key (blueprint section 4).  `allowed_from`: the networks that the key may be used
+    from; None: all.  `terminated_at`: when the merchant's account was closed, if it was.
     """
 
     merchant_id: UUID
@@ -19,6 +24,13 @@ class Caller:
     key_display: str
     scopes: frozenset[str]
     merchant_status: str
+    allowed_from: tuple[Network, ...] | None = None
+    terminated_at: datetime | None = None
+
+    @property
+    def is_platform(self) -> bool:
+        """The operator of the platform, who belongs to no merchant."""
+        return PLATFORM in self.scopes
 
 
 @dataclass(frozen=True, slots=True)

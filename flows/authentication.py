@@ -2,23 +2,26 @@
 
 A secret key is proven once per process with Argon2id (19 MiB, t=2, p=1), in a bounded
 thread pool and once however many requests wait for it; the proof is then remembered as a
-keyed digest.  The key's row is read again at most every 60 seconds.  An unknown id is
-refused without hashing, so guessing keys costs us nothing (contract-decisions,
-"Identity").
+keyed digest.  The key's row, with what the request path needs of its merchant, is read
+again at most every 60 seconds, and at once when a change was announced (docs/decisions,
+announcements).  An unknown id is refused without hashing, so guessing keys costs us nothing
+(contract-decisions, "Identity").
 """
 
 import asyncio
 import hmac
+import math
 import os
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
-from domain import api_keys
+from domain import allowlists, api_keys
 from domain.callers import Caller
 from domain.refusals import Forbidden, Unauthenticated, Unavailable
 from models.accounts import read_key, read_platform_key
@@ -32,13 +35,21 @@ MAX_WAITING_PROOFS = 100
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19 * 1024
 _NOBODY = UUID(int=0)
+_STALE = -math.inf
 
 
 @dataclass(slots=True)
 class _Proven:
-    caller: Caller
+    """A key whose secret was proven, and what its row said: a caller, or why it is refused.
+
+    A refused key is remembered too: whoever goes on asking with it must not be hashed again.
+    """
+
     parsed: api_keys.ParsedKey
-    read_at: float
+    caller: Caller | None = None
+    refused: str | None = None
+    expires_at: datetime | None = None
+    read_at: float = _STALE
 
 
 class KeyRing:
@@ -49,6 +60,9 @@ class KeyRing:
         self._clock = clock
         self._pepper = os.urandom(32)
         self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
+        self._of_merchant: dict[UUID, set[bytes]] = {}
+        # Counts announcements: a row whose reading one overtook may be the old one.
+        self._announcements = 0
         self._proving: dict[bytes, asyncio.Task[Caller]] = {}
         self._threads = ThreadPoolExecutor(PROVING_THREADS, "argon2")
         self._hasher = PasswordHasher(
@@ -58,13 +72,13 @@ class KeyRing:
     async def authenticate(self, text: str) -> Caller:
         """The caller behind a key.
 
-        Raises 401 `api_key_invalid`, `api_key_revoked`, `api_key_expired`, and 403
-        `key_kind_forbidden` for a publishable key.
+        Raises 401 `api_key_invalid`, `api_key_revoked`, `api_key_expired`,
+        `api_key_suspended`, and 403 `key_kind_forbidden` for a publishable key.
         """
         digest = hmac.digest(self._pepper, text.encode(), "sha256")
         proven = self._proven.get(digest)
         if proven is not None and self._clock.monotonic() - proven.read_at < ROW_FRESH_SECONDS:
-            return proven.caller
+            return self._known(proven)
         if proven is not None:
             return await self._read_again(digest, proven)
         parsed = api_keys.parse(text)
@@ -82,6 +96,21 @@ class KeyRing:
         # One caller that hangs up must not fail the others that wait for this proof.
         return await asyncio.shield(task)
 
+    def forget(self, merchant_id: UUID) -> None:
+        """Read the keys of this merchant again before they are believed.
+
+        The proof of a key stays: its secret does not change.
+        """
+        self._announcements += 1
+        for digest in self._of_merchant.get(merchant_id, ()):
+            self._proven[digest].read_at = _STALE
+
+    def forget_all(self) -> None:
+        """Read every key again before it is believed: announcements may have been missed."""
+        self._announcements += 1
+        for proven in self._proven.values():
+            proven.read_at = _STALE
+
     async def hash_secret(self, text: str) -> str:
         """The Argon2id hash under which a new key is stored."""
         loop = asyncio.get_running_loop()
@@ -92,27 +121,59 @@ class KeyRing:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _prove(self, digest: bytes, text: str, parsed: api_keys.ParsedKey) -> Caller:
+        announcements = self._announcements
         row = await self._row(parsed)
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._threads, self._hasher.verify, row["secret_hash"], text)
         except VerificationError:
             raise Unauthenticated("api_key_invalid") from None
-        caller = self._caller(parsed, row)
-        self._proven[digest] = _Proven(caller, parsed, self._clock.monotonic())
+        proven = self._proven[digest] = _Proven(parsed)
+        self._of_merchant.setdefault(parsed.merchant_id, set()).add(digest)
         while len(self._proven) > REMEMBERED_KEYS:
-            self._proven.popitem(last=False)
-        return caller
+            self._drop(next(iter(self._proven)))
+        return self._settled(proven, row, announcements)
 
     async def _read_again(self, digest: bytes, proven: _Proven) -> Caller:
+        announcements = self._announcements
         try:
             row = await self._row(proven.parsed)
-            proven.caller = self._caller(proven.parsed, row)
         except Unauthenticated:
-            self._proven.pop(digest, None)
+            self._drop(digest)
             raise
-        proven.read_at = self._clock.monotonic()
+        return self._settled(proven, row, announcements)
+
+    def _settled(self, proven: _Proven, row: Row, announcements: int) -> Caller:
+        """Remember what the row says of a proven key, and answer it."""
+        proven.read_at = self._read_at(announcements)
+        proven.expires_at = row.get("expires_at")
+        proven.caller = proven.refused = None
+        try:
+            proven.caller = self._caller(proven.parsed, row)
+        except Unauthenticated as refusal:
+            proven.refused = refusal.code
+        return self._known(proven)
+
+    def _known(self, proven: _Proven) -> Caller:
+        if proven.caller is None:
+            raise Unauthenticated(proven.refused or "api_key_invalid")
+        if proven.expires_at is not None and proven.expires_at <= self._clock.now():
+            raise Unauthenticated("api_key_expired")
         return proven.caller
+
+    def _read_at(self, announcements: int) -> float:
+        """The present moment for a row that no announcement has overtaken."""
+        return self._clock.monotonic() if announcements == self._announcements else _STALE
+
+    def _drop(self, digest: bytes) -> None:
+        proven = self._proven.pop(digest, None)
+        if proven is None:
+            return
+        merchant_id = proven.parsed.merchant_id
+        of_merchant = self._of_merchant[merchant_id]
+        of_merchant.discard(digest)
+        if not of_merchant:
+            del self._of_merchant[merchant_id]
 
     async def _row(self, parsed: api_keys.ParsedKey) -> Row:
         async with self._database.reading() as transaction:
@@ -140,6 +201,9 @@ class KeyRing:
             raise Unauthenticated("api_key_revoked")
         if row["expires_at"] is not None and row["expires_at"] <= self._clock.now():
             raise Unauthenticated("api_key_expired")
+        if row["suspended_at"] is not None:
+            raise Unauthenticated("api_key_suspended")
+        allowed = row["ip_allowlist"]
         return Caller(
             merchant_id=row["merchant_id"],
             livemode=row["livemode"],
@@ -147,4 +211,6 @@ class KeyRing:
             key_display=row["display"],
             scopes=frozenset(row["scopes"]),
             merchant_status=row["merchant_status"],
+            allowed_from=None if allowed is None else allowlists.networks(allowed),
+            terminated_at=row["merchant_terminated_at"],
         )

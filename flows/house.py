@@ -4,6 +4,7 @@ Flows are functions; what they stand on (clock, database, vault, keys) is handed
 in one value instead of being found through imports or globals.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from adapters.duplicates import Duplicates
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
+from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
@@ -19,6 +21,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.coalescer import Coalescer, lanes
 from runtime.database import Database, Row
 from runtime.ids import uuid7
+from runtime.listening import Listener
 
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
@@ -39,6 +42,7 @@ class House:
     payment: Coalescer[PaymentKey, Row | None]
     audit: AuditTrail
     keys: KeyRing
+    announcements: Listener
     duplicates: Duplicates
     vault: VaultDoor
 
@@ -52,6 +56,7 @@ class House:
         await self.decide.close()
         await self.payment.close()
         await self.audit.close()
+        await self.announcements.close()
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
@@ -64,6 +69,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     dsn = settings.database_url
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
+    keys = KeyRing(database, clock)
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls", clock)
     house = House(
         settings=settings,
@@ -73,14 +79,29 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_payment),
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_payment),
         audit=AuditTrail(dsn),
-        keys=KeyRing(database, clock),
+        keys=keys,
+        announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
     )
     await database.open()
     await vault.start()
+    house.announcements.start()
     await house.duplicates.start()
     return house
+
+
+def _forgetting(keys: KeyRing) -> Callable[[str], None]:
+    """What an announcement says is the hexadecimal id of a merchant."""
+
+    def forget(merchant: str) -> None:
+        try:
+            keys.forget(UUID(hex=merchant))
+        except ValueError:
+            # Not one of ours; whatever it was about is read again.
+            keys.forget_all()
+
+    return forget
 
 
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:

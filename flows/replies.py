@@ -19,6 +19,8 @@ from models.payment_record import EarlierReply
 from runtime.database import Transaction
 
 _KEPT_REFUSALS = (402, 422)
+# Fields of answers that no stored reply has.
+_SECRETS = frozenset({"secret", "secret_key", "webhook_secret"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +149,4 @@ def _refusal(status: int, kept: dict[str, Any]) -> Refusal:
 
 def _without_secrets(resource: dict[str, Any]) -> dict[str, Any]:
     """The resource as it may be kept: a replay shows `secret: null`."""
-    return {**resource, "secret": None} if "secret" in resource else resource
+    return {name: None if name in _SECRETS else value for name, value in resource.items()}

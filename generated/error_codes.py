@@ -49,6 +49,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         401, 'authentication_error',
         'This API key has been revoked.',
     ),
+    'api_key_suspended': ErrorCode(
+        401, 'authentication_error',
+        'This API key is suspended.',
+    ),
     'insufficient_scope': ErrorCode(
         403, 'authorization_error',
         'This API key does not have the scope for this operation.',
@@ -56,6 +60,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'key_kind_forbidden': ErrorCode(
         403, 'authorization_error',
         'This kind of API key cannot be used here.',
+    ),
+    'ip_not_allowed': ErrorCode(
+        403, 'authorization_error',
+        'This API key cannot be used from this address.',
     ),
     'merchant_suspended': ErrorCode(
         403, 'authorization_error',
@@ -68,6 +76,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'test_mode_only': ErrorCode(
         403, 'authorization_error',
         'This operation exists in test mode only.',
+    ),
+    'live_key_required': ErrorCode(
+        403, 'authorization_error',
+        'This change needs a live key.',
     ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
@@ -173,6 +185,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         400, 'invalid_request_error',
         "'{currency}' is not a supported currency. See docs for supported currencies.",
     ),
+    'invalid_country': ErrorCode(
+        400, 'invalid_request_error',
+        "Parameter '{param}' is not a country code.",
+    ),
+    'invalid_mcc': ErrorCode(
+        400, 'invalid_request_error',
+        "Parameter '{param}' is not a merchant category code.",
+    ),
     'invalid_cursor': ErrorCode(
         400, 'invalid_request_error',
         "The cursor in '{param}' cannot be used here.",
@@ -264,6 +284,30 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'test_clock_too_far': ErrorCode(
         422, 'invalid_request_error',
         "'{param}' is more than five years ahead.",
+    ),
+    'merchant_unexpected_state': ErrorCode(
+        422, 'invalid_request_error',
+        "This is not possible while the merchant is '{status}'.",
+    ),
+    'production_access_missing': ErrorCode(
+        422, 'invalid_request_error',
+        'The merchant has not asked for production access.',
+    ),
+    'live_keys_taken': ErrorCode(
+        422, 'invalid_request_error',
+        'The first live keys were handed out already.',
+    ),
+    'api_key_unexpected_state': ErrorCode(
+        422, 'invalid_request_error',
+        "This is not possible while the API key is '{status}'.",
+    ),
+    'api_key_last_admin': ErrorCode(
+        422, 'invalid_request_error',
+        "This is the last usable key with the scope 'merchant:admin' in this mode.",
+    ),
+    'api_key_limit': ErrorCode(
+        422, 'invalid_request_error',
+        'There are already 100 API keys.',
     ),
     'card_declined': ErrorCode(
         402, 'card_error',

@@ -48,6 +48,12 @@ ObjectId: TypeAlias = str
 WebhookEndpointReference: TypeAlias = str
 
 
+ApiKeyId: TypeAlias = str
+
+
+MerchantReference: TypeAlias = str
+
+
 RequestId: TypeAlias = str
 
 
@@ -81,7 +87,10 @@ AmountTotal: TypeAlias = int
 Currency: TypeAlias = Literal['aed', 'ars', 'aud', 'bgn', 'bhd', 'brl', 'cad', 'chf', 'clp', 'cny', 'cop', 'czk', 'dkk', 'egp', 'eur', 'gbp', 'hkd', 'huf', 'idr', 'ils', 'inr', 'isk', 'jod', 'jpy', 'krw', 'kwd', 'mad', 'mxn', 'myr', 'nok', 'nzd', 'omr', 'pen', 'php', 'pln', 'ron', 'sar', 'sek', 'sgd', 'thb', 'tnd', 'try', 'twd', 'usd', 'vnd', 'zar']
 
 
-Country: TypeAlias = str
+Country: TypeAlias = Literal['AD', 'AE', 'AF', 'AG', 'AI', 'AL', 'AM', 'AO', 'AQ', 'AR', 'AS', 'AT', 'AU', 'AW', 'AX', 'AZ', 'BA', 'BB', 'BD', 'BE', 'BF', 'BG', 'BH', 'BI', 'BJ', 'BL', 'BM', 'BN', 'BO', 'BQ', 'BR', 'BS', 'BT', 'BV', 'BW', 'BY', 'BZ', 'CA', 'CC', 'CD', 'CF', 'CG', 'CH', 'CI', 'CK', 'CL', 'CM', 'CN', 'CO', 'CR', 'CU', 'CV', 'CW', 'CX', 'CY', 'CZ', 'DE', 'DJ', 'DK', 'DM', 'DO', 'DZ', 'EC', 'EE', 'EG', 'EH', 'ER', 'ES', 'ET', 'FI', 'FJ', 'FK', 'FM', 'FO', 'FR', 'GA', 'GB', 'GD', 'GE', 'GF', 'GG', 'GH', 'GI', 'GL', 'GM', 'GN', 'GP', 'GQ', 'GR', 'GS', 'GT', 'GU', 'GW', 'GY', 'HK', 'HM', 'HN', 'HR', 'HT', 'HU', 'ID', 'IE', 'IL', 'IM', 'IN', 'IO', 'IQ', 'IR', 'IS', 'IT', 'JE', 'JM', 'JO', 'JP', 'KE', 'KG', 'KH', 'KI', 'KM', 'KN', 'KP', 'KR', 'KW', 'KY', 'KZ', 'LA', 'LB', 'LC', 'LI', 'LK', 'LR', 'LS', 'LT', 'LU', 'LV', 'LY', 'MA', 'MC', 'MD', 'ME', 'MF', 'MG', 'MH', 'MK', 'ML', 'MM', 'MN', 'MO', 'MP', 'MQ', 'MR', 'MS', 'MT', 'MU', 'MV', 'MW', 'MX', 'MY', 'MZ', 'NA', 'NC', 'NE', 'NF', 'NG', 'NI', 'NL', 'NO', 'NP', 'NR', 'NU', 'NZ', 'OM', 'PA', 'PE', 'PF', 'PG', 'PH', 'PK', 'PL', 'PM', 'PN', 'PR', 'PS', 'PT', 'PW', 'PY', 'QA', 'RE', 'RO', 'RS', 'RU', 'RW', 'SA', 'SB', 'SC', 'SD', 'SE', 'SG', 'SH', 'SI', 'SJ', 'SK', 'SL', 'SM', 'SN', 'SO', 'SR', 'SS', 'ST', 'SV', 'SX', 'SY', 'SZ', 'TC', 'TD', 'TF', 'TG', 'TH', 'TJ', 'TK', 'TL', 'TM', 'TN', 'TO', 'TR', 'TT', 'TV', 'TW', 'TZ', 'UA', 'UG', 'UM', 'US', 'UY', 'UZ', 'VA', 'VC', 'VE', 'VG', 'VI', 'VN', 'VU', 'WF', 'WS', 'YE', 'YT', 'ZA', 'ZM', 'ZW']
+
+
+CategoryCode: TypeAlias = Literal['0742', '0763', '0780', '1520', '1711', '1731', '1740', '1750', '1761', '1771', '1799', '2741', '2791', '2842', '4011', '4111', '4112', '4119', '4121', '4131', '4214', '4215', '4225', '4411', '4457', '4468', '4511', '4582', '4722', '4784', '4789', '4812', '4814', '4816', '4821', '4829', '4899', '4900', '5013', '5021', '5039', '5044', '5045', '5046', '5047', '5051', '5065', '5072', '5074', '5085', '5094', '5099', '5111', '5122', '5131', '5137', '5139', '5169', '5172', '5192', '5193', '5198', '5199', '5200', '5211', '5231', '5251', '5261', '5271', '5300', '5309', '5310', '5311', '5331', '5399', '5411', '5422', '5441', '5451', '5462', '5499', '5511', '5521', '5532', '5533', '5541', '5542', '5551', '5561', '5571', '5592', '5598', '5599', '5611', '5621', '5631', '5641', '5651', '5655', '5661', '5681', '5691', '5697', '5698', '5699', '5712', '5713', '5714', '5718', '5719', '5722', '5732', '5733', '5734', '5735', '5811', '5812', '5813', '5814', '5815', '5816', '5817', '5818', '5912', '5921', '5931', '5932', '5933', '5935', '5937', '5940', '5941', '5942', '5943', '5944', '5945', '5946', '5947', '5948', '5949', '5950', '5960', '5962', '5963', '5964', '5965', '5966', '5967', '5968', '5969', '5970', '5971', '5972', '5973', '5975', '5976', '5977', '5978', '5983', '5992', '5993', '5994', '5995', '5996', '5997', '5998', '5999', '6010', '6011', '6012', '6050', '6051', '6211', '6300', '6513', '6532', '6533', '6535', '6536', '6537', '6538', '6540', '7011', '7012', '7032', '7033', '7210', '7211', '7216', '7217', '7221', '7230', '7251', '7261', '7273', '7276', '7277', '7278', '7296', '7297', '7298', '7299', '7311', '7321', '7322', '7332', '7333', '7338', '7339', '7342', '7349', '7361', '7372', '7375', '7379', '7392', '7393', '7394', '7395', '7399', '7511', '7512', '7513', '7519', '7523', '7531', '7534', '7535', '7538', '7542', '7549', '7622', '7623', '7629', '7631', '7641', '7692', '7699', '7800', '7801', '7802', '7829', '7832', '7841', '7911', '7922', '7929', '7932', '7933', '7941', '7991', '7992', '7993', '7994', '7995', '7996', '7997', '7998', '7999', '8011', '8021', '8031', '8041', '8042', '8043', '8049', '8050', '8062', '8071', '8099', '8111', '8211', '8220', '8241', '8244', '8249', '8299', '8351', '8398', '8641', '8651', '8661', '8675', '8699', '8734', '8911', '8931', '8999', '9211', '9222', '9223', '9311', '9399', '9402', '9405', '9950']
 
 
 Email: TypeAlias = str
@@ -352,7 +361,7 @@ class Merchant(TypedDict):
     object: Literal['merchant']
     id: MerchantId
     business_name: Name
-    mcc: str
+    mcc: CategoryCode
     country: Country
     status: MerchantStatus
     settlement_currency: Currency
@@ -362,12 +371,81 @@ class Merchant(TypedDict):
     created_at: Timestamp
 
 
+class MerchantList(TypedDict):
+    """
+    A page of merchants.
+    """
+
+    object: Literal['list']
+    data: list[Merchant]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+class MerchantCreate(TypedDict):
+    """
+    A business that is to take payments.
+    """
+
+    business_name: Name
+    email: Email
+    mcc: CategoryCode
+    country: Country
+    settlement_currency: Currency
+    webhook_url: NotRequired[WebhookUrl]
+
+
+PciDocument: TypeAlias = Literal['saq_a', 'aoc']
+
+
+ProductionAccessStatus: TypeAlias = Literal['pending', 'approved']
+
+
+FileDigest: TypeAlias = str
+
+
+KycReference: TypeAlias = str
+
+
+class ProductionAccessCreate(TypedDict):
+    """
+    What the review needs.
+    """
+
+    legal_entity: Name
+    pci_document: PciDocument
+    file_digest: FileDigest
+    kyc_reference: NotRequired[KycReference]
+
+
+class ProductionAccess(TypedDict):
+    """
+    A merchant's request to be let into live mode.
+    """
+
+    object: Literal['production_access']
+    merchant_id: MerchantId
+    status: ProductionAccessStatus
+    legal_entity: Name
+    pci_document: PciDocument
+    file_digest: FileDigest
+    kyc_reference: KycReference | None
+    live_keys_taken: bool
+    created_at: Timestamp
+    approved_at: Timestamp | None
+
+
 class MerchantUpdate(TypedDict):
     """
     The fields to change (JSON merge patch). What is left out stays.
     """
 
     business_name: NotRequired[Name]
+    settlement_currency: NotRequired[Currency]
+    mcc: NotRequired[CategoryCode]
+    status: NotRequired[MerchantStatus]
     webhook_url: NotRequired[str | None]
 
 
@@ -492,6 +570,84 @@ class DeletedWebhookEndpoint(TypedDict):
     object: Literal['webhook_endpoint']
     id: WebhookEndpointId
     deleted: Literal[True]
+
+
+ApiKeyType: TypeAlias = Literal['secret', 'publishable']
+
+
+ApiKeyStatus: TypeAlias = Literal['active', 'suspended', 'expired']
+
+
+ApiKeyScope: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'merchant:admin']
+
+
+ApiKeyScopeSet: TypeAlias = list[ApiKeyScope]
+"""
+Scopes, each once.
+"""
+
+
+AddressRange: TypeAlias = str
+
+
+AddressAllowlist: TypeAlias = list[AddressRange]
+"""
+Networks, at most 32.
+"""
+
+
+ApiKeyExpiry: TypeAlias = str
+
+
+class ApiKeyRoll(TypedDict):
+    """
+    How long both keys work.
+    """
+
+    overlap_seconds: int
+
+
+class ApiKey(TypedDict):
+    """
+    A key to this API, or to the vault.
+    """
+
+    object: Literal['api_key']
+    id: ApiKeyId
+    merchant_id: MerchantId
+    name: Name
+    type: ApiKeyType
+    display: str
+    secret: str | None
+    scopes: list[ApiKeyScope]
+    status: ApiKeyStatus
+    ip_allowlist: AddressAllowlist | None
+    expires_at: Timestamp | None
+    livemode: bool
+    created_at: Timestamp
+
+
+class DeletedApiKey(TypedDict):
+    """
+    Says that an API key is revoked.
+    """
+
+    object: Literal['api_key']
+    id: ApiKeyId
+    deleted: Literal[True]
+
+
+class ApiKeyList(TypedDict):
+    """
+    A page of API keys.
+    """
+
+    object: Literal['list']
+    data: list[ApiKey]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
 
 
 RequestMethod: TypeAlias = Literal['GET', 'HEAD', 'POST', 'PATCH', 'DELETE']
@@ -689,7 +845,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'insufficient_scope', 'key_kind_forbidden', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'insufficient_scope', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -818,6 +974,18 @@ class TokenCreateWallet(TypedDict):
     wallet: WalletDetails
 
 
+class LiveKeys(TypedDict):
+    """
+    A merchant's first live keys. The only time the secrets are shown.
+    """
+
+    object: Literal['live_keys']
+    merchant_id: MerchantId
+    secret_key: str | None
+    publishable_key: str
+    webhook_secret: WebhookSecret | None
+
+
 class SandboxAccount(TypedDict):
     """
     A merchant in test mode and its keys. The only time the secrets are shown.
@@ -865,6 +1033,30 @@ class WebhookEndpointList(TypedDict):
     total_count: TotalCount
 
 
+class ApiKeyCreateSecret(TypedDict):
+    """
+    A secret key to make, for your servers.
+    """
+
+    name: Name
+    type: Literal['secret']
+    scopes: ApiKeyScopeSet
+    expires_at: NotRequired[ApiKeyExpiry]
+    ip_allowlist: NotRequired[AddressAllowlist]
+    merchant_id: NotRequired[MerchantReference]
+
+
+class ApiKeyCreatePublishable(TypedDict):
+    """
+    A publishable key to make. It has no scopes and no allowlist, because payers' devices are everywhere.
+    """
+
+    name: Name
+    type: Literal['publishable']
+    expires_at: NotRequired[ApiKeyExpiry]
+    merchant_id: NotRequired[MerchantReference]
+
+
 class Readiness(TypedDict):
     """
     Whether the process can serve, and what it needs for that.
@@ -898,6 +1090,9 @@ class EventData(TypedDict):
     """
 
     object: EventObject
+
+
+ApiKeyCreate: TypeAlias = ApiKeyCreateSecret | ApiKeyCreatePublishable
 
 
 class Error(TypedDict):

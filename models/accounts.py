@@ -1,15 +1,17 @@
 """Merchants and their keys: opening an account, reading a key."""
 
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import counting
 from models.inserting import insert_row
 from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, WEBHOOK_ENDPOINTS
 from runtime.database import Row, Transaction, compile_sql
 
-INSERT_MERCHANT = insert_row(MERCHANTS)
-INSERT_KEY = insert_row(API_KEYS, "expires_at", "revoked_at")
+INSERT_MERCHANT = insert_row(MERCHANTS, "terminated_at", "revision", answered=True)
+INSERT_KEY = insert_row(API_KEYS, "suspended_at", "revoked_at")
 INSERT_ENDPOINT = insert_row(
     WEBHOOK_ENDPOINTS,
     "url",
@@ -25,7 +27,11 @@ INSERT_ENDPOINT = insert_row(
 INSERT_PLATFORM_KEY = insert_row(PLATFORM_KEYS)
 
 _READ_KEY = compile_sql(
-    sa.select(API_KEYS, MERCHANTS.c.status.label("merchant_status"))
+    sa.select(
+        API_KEYS,
+        MERCHANTS.c.status.label("merchant_status"),
+        MERCHANTS.c.terminated_at.label("merchant_terminated_at"),
+    )
     .join(MERCHANTS, MERCHANTS.c.id == API_KEYS.c.merchant_id)
     .where(API_KEYS.c.id == sa.bindparam("id", type_=API_KEYS.c.id.type))
     .where(API_KEYS.c.merchant_id == sa.bindparam("merchant_id", type_=API_KEYS.c.id.type))
@@ -35,6 +41,28 @@ _READ_PLATFORM_KEY = compile_sql(
         PLATFORM_KEYS.c.id == sa.bindparam("id", type_=PLATFORM_KEYS.c.id.type)
     )
 )
+
+
+# The operator's lists belong to no merchant; their totals are kept under this name.
+NOBODY = UUID(int=0)
+_OF_NOBODY = {"merchant_id": NOBODY, "livemode": False}
+
+
+async def insert_merchant(transaction: Transaction, **columns: Any) -> Row:
+    """Open an account; the keywords are its columns.  Answers the row."""
+    row = await transaction.one(INSERT_MERCHANT, **columns)
+    await counting.add(transaction, _OF_NOBODY, "merchants", {row["status"]: 1})
+    return row
+
+
+async def count_step(transaction: Transaction, before: str, after: str) -> None:
+    """Keep the totals of merchants by status where one has changed its status."""
+    await counting.add(transaction, _OF_NOBODY, "merchants", {before: -1, after: 1})
+
+
+async def count_merchants(transaction: Transaction, status: str | None) -> int:
+    """How many merchants there are, in one status or in all."""
+    return await counting.total(transaction, NOBODY, False, "merchants", status)
 
 
 async def read_key(transaction: Transaction, merchant_id: UUID, key_id: UUID) -> Row | None:

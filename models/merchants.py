@@ -10,10 +10,11 @@ from runtime.database import Row, Transaction, compile_sql
 _THIS_ONE = MERCHANTS.c.id == sa.bindparam("of_id", type_=MERCHANTS.c.id.type)
 _READ = compile_sql(sa.select(MERCHANTS).where(_THIS_ONE))
 _LOCK = compile_sql(sa.select(MERCHANTS).where(_THIS_ONE).with_for_update())
+_CHANGEABLE = ("business_name", "mcc", "settlement_currency", "status", "terminated_at")
 _SAVE = compile_sql(
     sa.update(MERCHANTS)
     .values(
-        business_name=sa.bindparam("business_name", type_=MERCHANTS.c.business_name.type),
+        **{name: sa.bindparam(name, type_=MERCHANTS.c[name].type) for name in _CHANGEABLE},
         revision=MERCHANTS.c.revision + sa.literal_column("1"),
     )
     .where(_THIS_ONE)
@@ -27,20 +28,20 @@ _MARK_CHANGED = compile_sql(
 )
 
 
-async def read_merchant(transaction: Transaction, merchant_id: UUID) -> Row:
-    """The merchant of a verified caller."""
-    return await transaction.one(_READ, of_id=merchant_id)
+async def read_merchant(transaction: Transaction, merchant_id: UUID) -> Row | None:
+    """A merchant; None where the operator asks for one that is not there."""
+    return await transaction.maybe(_READ, of_id=merchant_id)
 
 
-async def lock_merchant(transaction: Transaction, merchant_id: UUID) -> Row:
-    """The merchant, held against other changes until the transaction ends."""
-    return await transaction.one(_LOCK, of_id=merchant_id)
+async def lock_merchant(transaction: Transaction, merchant_id: UUID) -> Row | None:
+    """The merchant with its keys, held against other changes until the transaction ends."""
+    return await transaction.maybe(_LOCK, of_id=merchant_id)
 
 
 async def save_merchant(transaction: Transaction, merchant: Row) -> Row:
     """Write what may change of a locked merchant, under its next revision."""
-    name = merchant["business_name"]
-    return await transaction.one(_SAVE, of_id=merchant["id"], business_name=name)
+    changed = {name: merchant[name] for name in _CHANGEABLE}
+    return await transaction.one(_SAVE, of_id=merchant["id"], **changed)
 
 
 async def mark_merchant_changed(transaction: Transaction, merchant_id: UUID) -> None:

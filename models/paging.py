@@ -17,6 +17,9 @@ from models.tables import METADATA
 from models.tables.base import FILTERS, TIE
 from runtime.database import Row, Statement, Transaction, compile_sql
 
+# A row with a moment in one of these columns is gone, and no list shows it.
+_GONE = ("detached_at", "deleted_at", "revoked_at")
+
 
 @dataclass(frozen=True, slots=True)
 class Position:
@@ -192,10 +195,9 @@ def _page_statement(
         statement = statement.where(
             table.c.created_at <= sa.bindparam("until", type_=table.c.created_at.type)
         )
-    if "detached_at" in table.c:
-        statement = statement.where(table.c.detached_at.is_(None))
-    if "deleted_at" in table.c:
-        statement = statement.where(table.c.deleted_at.is_(None))
+    for gone in _GONE:
+        if gone in table.c:
+            statement = statement.where(table.c[gone].is_(None))
     if place_only:
         statement = statement.offset(sa.bindparam("skipped", type_=sa.BigInteger))
     return compile_sql(statement.limit(sa.bindparam("limit", type_=sa.BigInteger)))

@@ -5,12 +5,13 @@ can be seen while it has a URL.  That row is also the lock under which endpoints
 counted and added.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 
 from models.paging import Page, PageQuery, cut_page
 from models.tables import WEBHOOK_ENDPOINTS as ENDPOINTS
@@ -34,6 +35,14 @@ _LOCK = compile_sql(
     sa.select(ENDPOINTS.c.id, ENDPOINTS.c.url).where(*_MERCHANT_URL).with_for_update()
 )
 _MERCHANT_URL_OF = compile_sql(sa.select(ENDPOINTS.c.url).where(*_MERCHANT_URL))
+_MERCHANT_URLS_OF = compile_sql(
+    sa.select(ENDPOINTS.c.merchant_id, ENDPOINTS.c.url).where(
+        ENDPOINTS.c.merchant_id
+        == sa.func.any(sa.bindparam("merchants", type_=ARRAY(ENDPOINTS.c.merchant_id.type))),
+        ENDPOINTS.c.livemode == sa.bindparam("of_mode", type_=ENDPOINTS.c.livemode.type),
+        ENDPOINTS.c.is_merchant_url,
+    )
+)
 _COUNT = compile_sql(sa.select(sa.func.count().label("count")).where(*_VISIBLE))
 _ALL = compile_sql(sa.select(ENDPOINTS).where(*_VISIBLE))
 _READ = compile_sql(sa.select(ENDPOINTS).where(*_THIS_ONE))
@@ -111,6 +120,14 @@ async def merchant_url(transaction: Transaction, merchant_id: UUID, livemode: bo
     """The merchant's `webhook_url` in this mode; also None where the mode has none yet."""
     row = await transaction.maybe(_MERCHANT_URL_OF, **_scope(merchant_id, livemode))
     return None if row is None else row["url"]
+
+
+async def merchant_urls(
+    transaction: Transaction, merchants: Sequence[UUID], livemode: bool
+) -> dict[UUID, str | None]:
+    """The `webhook_url` of each of these merchants in one mode, for the operator's list."""
+    rows = await transaction.all(_MERCHANT_URLS_OF, merchants=list(merchants), of_mode=livemode)
+    return {row["merchant_id"]: row["url"] for row in rows}
 
 
 async def set_merchant_url(

@@ -1,8 +1,11 @@
 """Learns who asks from `Authorization: Bearer <secret key>`: 401, or 403 for other keys.
 
-Runs once for each alternative of an operation's security; the key is looked up once.
+A key with an allowlist is refused from every other address, before its scopes are told
+apart.  Runs once for each alternative of an operation's security; the key is looked up once.
 """
 
+from domain.allowlists import admits
+from domain.callers import Caller
 from domain.refusals import Forbidden, Refusal, Unauthenticated
 from gateway.exchange import Exchange, Proceed
 
@@ -19,12 +22,18 @@ def bind(proceed: Proceed) -> Proceed:
             try:
                 text = _key(exchange.headers.get(b"authorization"))
                 exchange.caller = await exchange.house.keys.authenticate(text)
+                _check_address(exchange.caller, exchange.client_address)
             except Refusal as refusal:
                 exchange.key_refusal = refusal
                 raise
         await proceed(exchange)
 
     return authenticated
+
+
+def _check_address(caller: Caller, address: str) -> None:
+    if caller.allowed_from is not None and not admits(caller.allowed_from, address):
+        raise Forbidden("ip_not_allowed")
 
 
 def _key(header: bytes | None) -> str:

@@ -4,7 +4,7 @@
 tenant rules by tests/models/test_tenancy.py.
 """
 
-from models.tables.accounts import API_KEYS, MERCHANTS, PLATFORM_KEYS
+from models.tables.accounts import API_KEYS, MERCHANTS, PLATFORM_KEYS, PRODUCTION_ACCESS
 from models.tables.alerts import ALERTS
 from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
@@ -29,6 +29,7 @@ __all__ = [
     "PAYMENTS",
     "PAYMENT_METHODS",
     "PLATFORM_KEYS",
+    "PRODUCTION_ACCESS",
     "REFUNDS",
     "TEST_CLOCKS",
     "TOKEN_CLAIMS",

@@ -32,6 +32,27 @@ TELLING_HEADERS = {
     "429": "Retry-After",
     "503": "Retry-After",
 }
+# What every key may be refused with, whatever the operation; the second scheme is the vault's.
+ADMISSION_CODES = {
+    "SecretKey": {
+        "api_key_missing",
+        "api_key_invalid",
+        "api_key_expired",
+        "api_key_revoked",
+        "api_key_suspended",
+        "insufficient_scope",
+        "key_kind_forbidden",
+        "ip_not_allowed",
+    },
+    "PublishableKey": {
+        "api_key_missing",
+        "api_key_invalid",
+        "api_key_expired",
+        "api_key_revoked",
+        "api_key_suspended",
+        "key_kind_forbidden",
+    },
+}
 # The error code that a failing schema keyword gives when no `x-error-code` stands beside it.
 KEYWORD_CODES = {
     "required": "parameter_missing",
@@ -122,6 +143,16 @@ def check_declared_errors(document: Node) -> Iterator[Finding]:
         # 503 of /readyz is no refusal: it has the body of 200 and no code.
         for status in sorted(given ^ {s for s, r in responses.items() if is_refusal(r)}):
             yield place, f"x-errors and responses disagree about {status}"
+
+
+def check_admission_errors(document: Node) -> Iterator[Finding]:
+    """An operation that needs a key names every code that a key can be refused with."""
+    for place, _, operation in operations(document):
+        claimed = set(operation.get("x-errors", []))
+        schemes = {scheme for alternative in operation["security"] for scheme in alternative}
+        needed = {code for scheme in schemes for code in ADMISSION_CODES[scheme]}
+        for code in sorted(needed - claimed):
+            yield place, f"a key can be refused with {code}, x-errors does not say so"
 
 
 def request_codes(document: Node, schema: Node) -> Iterator[str]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
@@ -75,7 +76,10 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
         "scopes": ["merchant:admin"],
         "expires_at": None,
         "revoked_at": None,
+        "suspended_at": None,
+        "ip_allowlist": None,
         "merchant_status": "pending_review",
+        "merchant_terminated_at": None,
     }
     rows, clock = Rows(row), MovableClock()
 
@@ -104,6 +108,92 @@ def test_a_key_is_proven_once_and_then_remembered(desk: Desk) -> None:
     assert desk.rows.reads == 1
 
 
+def test_a_key_whose_merchant_changed_is_read_again_at_once(desk: Desk) -> None:
+    async def revoked() -> str:
+        caller = await desk.ask()
+        assert desk.rows.row is not None
+        desk.rows.row["revoked_at"] = desk.clock.now()
+        desk.ring.forget(uuid7(3))
+        await desk.ask()
+        desk.ring.forget(caller.merchant_id)
+        return await desk.refused()
+
+    assert asyncio.run(revoked()) == "api_key_revoked"
+    assert desk.rows.reads == 2
+
+
+def test_a_row_that_an_announcement_overtook_is_not_believed_twice(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row was read before the change committed, and the announcement came meanwhile."""
+    reading = vars(authentication)["read_key"]
+
+    async def overtaken(transaction: Rows, merchant_id: UUID, key_id: UUID) -> Row | None:
+        row: Row | None = await reading(transaction, merchant_id, key_id)
+        desk.ring.forget(merchant_id)
+        return row
+
+    async def asked_thrice() -> int:
+        monkeypatch.setattr(authentication, "read_key", overtaken)
+        await desk.ask()
+        monkeypatch.setattr(authentication, "read_key", reading)
+        await desk.ask()
+        await desk.ask()
+        return desk.rows.reads
+
+    assert asyncio.run(asked_thrice()) == 2
+
+
+def test_a_refused_key_is_not_hashed_again_and_comes_back_when_it_may(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever goes on asking with a suspended key must not keep the hashing threads busy."""
+    hashed: list[str] = []
+    verify = PasswordHasher.verify
+
+    def counted(hasher: PasswordHasher, stored: str, text: str) -> bool:
+        hashed.append(stored)
+        return bool(verify(hasher, stored, text))
+
+    monkeypatch.setattr(PasswordHasher, "verify", counted)
+
+    async def asked() -> tuple[list[str], Caller]:
+        assert desk.rows.row is not None
+        desk.rows.row["suspended_at"] = desk.clock.now()
+        codes = [await desk.refused() for _ in range(5)]
+        desk.rows.row["suspended_at"] = None
+        desk.ring.forget(desk.rows.row["merchant_id"])
+        return codes, await desk.ask()
+
+    codes, caller = asyncio.run(asked())
+    assert codes == ["api_key_suspended"] * 5
+    assert caller.key_display == "sk_test_...aaaa"
+    assert (len(hashed), desk.rows.reads) == (1, 2)
+
+
+def test_everything_is_read_again_when_announcements_may_have_been_missed(desk: Desk) -> None:
+    async def missed() -> int:
+        await desk.ask()
+        desk.ring.forget_all()
+        await desk.ask()
+        await desk.ask()
+        return desk.rows.reads
+
+    assert asyncio.run(missed()) == 2
+
+
+def test_a_key_expires_while_its_row_is_remembered(desk: Desk) -> None:
+    async def expired() -> str:
+        assert desk.rows.row is not None
+        desk.rows.row["expires_at"] = desk.clock.now() + timedelta(milliseconds=300)
+        await desk.ask()
+        await asyncio.sleep(0.4)
+        return await desk.refused()
+
+    assert asyncio.run(expired()) == "api_key_expired"
+    assert desk.rows.reads == 1
+
+
 def test_a_revoked_key_is_refused_within_a_minute(desk: Desk) -> None:
     async def revoked() -> str:
         await desk.ask()
@@ -122,6 +212,7 @@ def test_a_revoked_key_is_refused_within_a_minute(desk: Desk) -> None:
     [
         ({"revoked_at": SystemClock().now()}, "api_key_revoked"),
         ({"expires_at": SystemClock().now()}, "api_key_expired"),
+        ({"suspended_at": SystemClock().now()}, "api_key_suspended"),
         ({"livemode": True}, "api_key_invalid"),
         ({"secret_hash": None}, "api_key_invalid"),
         ({"secret_hash": CHEAP.hash("another")}, "api_key_invalid"),

@@ -1,7 +1,10 @@
 """Who may do what: keys, scopes, the standing of the merchant's account."""
 
+from datetime import timedelta
+
 import pytest
 
+from domain.allowlists import networks
 from domain.callers import Caller
 from generated.operations import OPERATIONS, OperationRow
 from tests.gateway.door import KEY, Door, caller
@@ -85,14 +88,53 @@ def test_either_of_two_alternatives_admits(door: Door) -> None:
         ("pending_review", True, "GET", "/v1/test_helpers/clocks", (403, "test_mode_only")),
         ("pending_review", False, "GET", "/v1/test_helpers/clocks", (200, "")),
         ("suspended", False, "POST", "/v1/test_helpers/events", (400, "body_missing")),
+        ("pending_review", False, "GET", "/v1/api_keys", (200, "")),
+        ("pending_review", True, "GET", "/v1/api_keys", (403, "merchant_not_active")),
+        ("suspended", True, "POST", "/v1/payments/pay_1/capture", (403, "merchant_suspended")),
+        ("suspended", True, "POST", "/v1/payments/pay_1/cancel", (200, "")),
+        ("suspended", True, "DELETE", "/v1/api_keys/key_1", (200, "")),
+        ("suspended", True, "POST", "/v1/customers", (201, "")),
+        ("terminated", True, "GET", "/v1/merchants", (200, "")),
+        ("terminated", False, "GET", "/v1/api_keys", (200, "")),
+        ("terminated", True, "DELETE", "/v1/api_keys/key_1", (403, "merchant_not_active")),
     ],
 )
 def test_the_standing_of_the_account(
     door: Door, status: str, livemode: bool, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     with_caller(door, merchant_status=status, livemode=livemode)
-    answer = (
-        door.pay(GOOD) if (method, path) == ("POST", "/v1/payments") else door.ask(method, path)
-    )
+    if (method, path) == ("POST", "/v1/payments"):
+        answer = door.pay(GOOD)
+    elif (method, path) == ("POST", "/v1/customers"):
+        answer = door.ask(method, path, json={})
+    else:
+        answer = door.ask(method, path)
     assert answer.status_code == expected[0]
     assert expected[1] == "" or answer.json()["error"]["code"] == expected[1]
+
+
+def test_a_closed_account_is_read_for_ninety_days(door: Door) -> None:
+    now = door.house.clock.now()
+    for days, status in ((89, 200), (91, 403)):
+        closed = now - timedelta(days=days)
+        with_caller(door, merchant_status="terminated", terminated_at=closed)
+        answer = door.ask("GET", "/v1/payments")
+        assert answer.status_code == status
+    assert answer.json()["error"]["code"] == "merchant_not_active"
+
+
+@pytest.mark.parametrize("row", SECURED, ids=lambda row: row.operation_id)
+def test_a_key_is_refused_outside_of_its_networks(door: Door, row: OperationRow) -> None:
+    """On every operation, and before its scopes are told apart."""
+    with_caller(door, scopes=frozenset(), allowed_from=networks(["203.0.113.0/24"]))
+    answer = door.ask(row.method, filled(row))
+    assert answer.status_code == 403
+    assert answer.json()["error"]["code"] == "ip_not_allowed"
+    assert door.requests == []
+
+
+def test_a_key_is_admitted_from_its_networks(door: Door) -> None:
+    with_caller(door, allowed_from=networks(["10.0.0.0/8", "127.0.0.0/8"]))
+    assert door.ask("GET", "/v1/payments").status_code == 200
+    _, entry = door.house.audit.entries[-1]
+    assert entry["ip_address"] == "127.0.0.1"

@@ -14,6 +14,7 @@ from tests.shop import Merchant, Shop, bearer, card, error
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 SECURED = [row for row in OPERATIONS if row.scopes]
+OPERATOR = "platform:admin"
 PUBLIC = {"create_sandbox_account", "check_liveness", "check_readiness"}
 
 
@@ -111,11 +112,23 @@ def test_a_key_of_the_other_kind_is_403(
     assert error(ask(shop, row, bearer(key))) == (403, "key_kind_forbidden", None)
 
 
-@pytest.mark.parametrize("row", SECURED, ids=lambda row: row.operation_id)
+@pytest.mark.parametrize(
+    "row",
+    [row for row in SECURED if (OPERATOR,) not in row.scopes],
+    ids=lambda row: row.operation_id,
+)
 def test_the_operators_key_sees_no_payments(shop: Shop, row: OperationRow) -> None:
     status, code, _ = error(ask(shop, row, bearer(shop.platform_key)))
     wanted = "key_kind_forbidden" if row.house == "vault" else "insufficient_scope"
     assert (status, code) == (403, wanted)
+
+
+def test_the_operators_key_opens_accounts_and_keys_only() -> None:
+    opened = {row.operation_id for row in SECURED if (OPERATOR,) in row.scopes}
+    tags = {row.tag for row in OPERATIONS if row.operation_id in opened}
+    assert tags == {"merchants", "api_keys"}
+    assert opened >= {"create_merchant", "suspend_api_key"}
+    assert not opened & {"roll_api_key", "create_live_keys", "request_production_access"}
 
 
 def test_a_key_in_the_query_is_no_key(shop: Shop, module_merchant: Merchant) -> None:

@@ -3,6 +3,8 @@
 import http.client
 import json
 import re
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID, uuid4
 
@@ -15,6 +17,7 @@ from runtime.ids import uuid7
 from tests.vault.house import House
 from tests.vault.merchant import VISA, Merchant, card, merchant
 from tests.vault.test_attempts import played
+from vault.door.desk import KEPT_SECONDS
 
 OWN_PAGE = "https://checkout.paymint.com"
 LOCAL_PAGE = "http://localhost:3000"
@@ -178,6 +181,27 @@ def test_who_is_not_let_in(door: Door, authorization: str | None, status: int, c
     reply = door.ask(b"{", Authorization=authorization)
     assert (reply.status, reply.code) == (status, code)
     assert ("www-authenticate" in reply.headers) == (status == 401)
+
+
+def test_a_key_is_refused_while_it_is_suspended_and_once_it_has_expired(served: House) -> None:
+    key = opened(served, "pk_test_suspended", livemode=False)
+
+    def tell(**state: Any) -> None:
+        async def announce() -> None:
+            async with merchant(served) as payer:
+                scope = payer.scope | {"merchant_id": key.merchant_id}
+                await payer.door.call(relay.PublishKey(**scope, key=key.key, **state))
+
+        uvloop.run(announce())
+        time.sleep(KEPT_SECONDS)
+
+    assert key.ask(card()).status == 201
+    tell(suspended=True)
+    assert (key.ask(card()).status, key.ask(card()).code) == (401, "api_key_suspended")
+    tell(expires_at=datetime.now(UTC) + timedelta(seconds=1.5))
+    assert key.ask(card()).status == 201
+    time.sleep(1.2)
+    assert (key.ask(card()).status, key.ask(card()).code) == (401, "api_key_expired")
 
 
 def test_a_revoked_key_is_refused_and_stays_so(served: House) -> None:

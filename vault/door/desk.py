@@ -42,6 +42,10 @@ class Desk:
             raise Unauthenticated("api_key_invalid")
         if key.revoked:
             raise Unauthenticated("api_key_revoked")
+        if key.expires_at is not None and key.expires_at <= self._clock.now():
+            raise Unauthenticated("api_key_expired")
+        if key.suspended:
+            raise Unauthenticated("api_key_suspended")
         return key
 
     async def _look_up(self, text: str) -> PublishableKey | None:

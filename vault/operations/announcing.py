@@ -11,8 +11,14 @@ class Announcing:
         self._keys = keys
 
     async def announce(self, request: relay.PublishKey) -> relay.Done:
-        """Make a key known, or known as revoked; at the latest in a second it counts."""
-        of = PublishableKey(request.merchant_id, request.livemode, request.revoked)
+        """Make a key known as it stands now; at the latest in a second it counts."""
+        of = PublishableKey(
+            merchant_id=request.merchant_id,
+            livemode=request.livemode,
+            revoked=request.revoked,
+            suspended=request.suspended,
+            expires_at=request.expires_at,
+        )
         await self._keys.announce(request.key, of)
         return relay.Done()
 

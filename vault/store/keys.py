@@ -1,5 +1,6 @@
 """Wrapped data keys, and the publishable keys that the main house has announced."""
 
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -33,17 +34,27 @@ _ANNOUNCED = insert(publishable_keys).values(
     merchant_id=sa.bindparam("merchant_id"),
     livemode=sa.bindparam("livemode"),
     revoked=sa.bindparam("revoked"),
+    suspended=sa.bindparam("suspended", type_=sa.Boolean),
+    expires_at=sa.bindparam("expires_at", type_=publishable_keys.c.expires_at.type),
 )
 # Revocation is final: an announcement that comes late does not undo it.
 _ANNOUNCE = compile_sql(
     _ANNOUNCED.on_conflict_do_update(
         index_elements=[publishable_keys.c.key, publishable_keys.c.merchant_id],
-        set_={"revoked": publishable_keys.c.revoked.op("OR")(_ANNOUNCED.excluded.revoked)},
+        set_={
+            "revoked": publishable_keys.c.revoked.op("OR")(_ANNOUNCED.excluded.revoked),
+            "suspended": _ANNOUNCED.excluded.suspended,
+            "expires_at": _ANNOUNCED.excluded.expires_at,
+        },
     )
 )
 _LOOK_UP = compile_sql(
     sa.select(
-        publishable_keys.c.merchant_id, publishable_keys.c.livemode, publishable_keys.c.revoked
+        publishable_keys.c.merchant_id,
+        publishable_keys.c.livemode,
+        publishable_keys.c.revoked,
+        publishable_keys.c.suspended,
+        publishable_keys.c.expires_at,
     ).where(publishable_keys.c.key == sa.bindparam("key"))
 )
 _TOUCH = compile_sql(sa.select(sa.literal_column("1")))
@@ -55,6 +66,8 @@ class PublishableKey(NamedTuple):
     merchant_id: UUID
     livemode: bool
     revoked: bool
+    suspended: bool = False
+    expires_at: datetime | None = None
 
 
 class DataKeyStore:
@@ -82,7 +95,7 @@ class PublishableKeyStore:
         self._database = database
 
     async def announce(self, key: str, of: PublishableKey) -> None:
-        """Remember a key, or that it was revoked."""
+        """Remember a key as it stands now; one that was revoked stays so."""
         async with self._database.transaction() as transaction:
             await transaction.run(_ANNOUNCE, key=key, **of._asdict())
 

@@ -34,6 +34,8 @@ publishable_keys = sa.Table(
     sa.Column("livemode", sa.Boolean, nullable=False),
     sa.Column("revoked", sa.Boolean, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("suspended", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("expires_at", _MOMENT),
 )
 
 # A merchant's keys, each wrapped by the master key (PCI DSS 4.0.1 req. 3.6.1.2).  `seal`

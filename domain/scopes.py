@@ -1,0 +1,52 @@
+"""What a merchant's key may be allowed to do, and which scope holds which.
+
+The table is that of `x-scope-grants` in the document; a test holds the two together.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+ADMIN: Final = "merchant:admin"
+PLATFORM: Final = "platform:admin"
+
+GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "payments:read": (),
+    "payments:write": ("payments:read",),
+    "refunds:write": (),
+    "disputes:read": (),
+    "disputes:write": ("disputes:read",),
+    "customers:read": (),
+    "customers:write": ("customers:read",),
+    ADMIN: (
+        "payments:read",
+        "payments:write",
+        "refunds:write",
+        "disputes:read",
+        "disputes:write",
+        "customers:read",
+        "customers:write",
+    ),
+    PLATFORM: (),
+}
+
+
+def held_through(scopes: Iterable[str]) -> frozenset[str]:
+    """These scopes and every one that they grant, directly or through others."""
+    held: set[str] = set()
+    waiting = list(scopes)
+    while waiting:
+        scope = waiting.pop()
+        if scope not in held:
+            held.add(scope)
+            waiting.extend(GRANTS.get(scope, ()))
+    return frozenset(held)
+
+
+def may_grant(own: frozenset[str], asked: Iterable[str]) -> bool:
+    """Whether a caller with the scopes `own` may make a key with the scopes `asked`.
+
+    No key grants a scope it lacks.  The operator makes a merchant's first key, so it grants
+    what a merchant may have, and never its own scope.
+    """
+    grantable = held_through({ADMIN} if PLATFORM in own else own) - {PLATFORM}
+    return grantable.issuperset(asked)
