@@ -4,7 +4,8 @@ Flows are functions; what they stand on (clock, database, vault, keys) is handed
 in one value instead of being found through imports or globals.
 """
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.duplicates import Duplicates
@@ -23,6 +24,7 @@ from runtime.ids import uuid7
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
 MAX_PROCESSES = 64
+BATCH_ITEMS_PER_PROCESS = 400
 _POOL_SLOT = 6
 _LOOPBACK = "127.0.0.1"
 
@@ -41,6 +43,11 @@ class House:
     keys: KeyRing
     duplicates: Duplicates
     vault: VaultDoor
+    # Items of batches that may be under way at once, so that the vault's line has room for
+    # single payments too.
+    batch_room: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(BATCH_ITEMS_PER_PROCESS)
+    )
 
     def new_id(self) -> UUID:
         """A new UUIDv7 of this moment."""

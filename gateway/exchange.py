@@ -9,7 +9,7 @@ from contract.operations import Operation
 from domain.callers import Caller, Once
 from domain.refusals import Refusal
 from flows.house import House
-from handlers.http import Answer, Request
+from handlers.http import Answer, Item, Request
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -36,6 +36,7 @@ class Exchange:
         "headers",
         "house",
         "idempotency_key",
+        "items",
         "key_refusal",
         "once",
         "operation",
@@ -66,6 +67,7 @@ class Exchange:
         self.query: dict[str, Any] = {}  # validate
         self.idempotency_key: str | None = None  # idempotency
         self.once: Once | None = None  # idempotency
+        self.items: tuple[Item | Refusal, ...] = ()  # items
         self.answer: Answer | None = None  # call
         self.resource_id: str | None = None  # represent
         self.status = 0  # represent or envelope

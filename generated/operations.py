@@ -117,6 +117,15 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         'required',
     ),
     OperationRow(
+        'create_payment_batch',
+        'POST',
+        '/v1/payments/batch',
+        'payments',
+        'gateway',
+        (('payments:write',),),
+        'items',
+    ),
+    OperationRow(
         'retrieve_payment',
         'GET',
         '/v1/payments/{payment_id}',

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 MerchantId: TypeAlias = str
 
@@ -124,6 +124,17 @@ PendingReason: TypeAlias = Literal['network_unavailable']
 
 
 Network: TypeAlias = Literal['visa', 'mastercard', 'amex', 'bank', 'wallet']
+
+
+class PaymentBatchCreate(TypedDict):
+    """
+    The payments to create.
+    """
+
+    payments: list[Any]
+
+
+PaymentBatchIndex: TypeAlias = int
 
 
 class PaymentCapture(TypedDict):
@@ -480,6 +491,31 @@ class PaymentCreate(TypedDict):
     metadata: NotRequired[Metadata]
 
 
+class PaymentBatchItem(TypedDict):
+    """
+    What to charge, and to whom, under a key of its own.
+    """
+
+    amount: PaymentAmount
+    currency: Currency
+    payment_method_id: PaymentMethodReference
+    customer_id: NotRequired[CustomerReference]
+    capture: NotRequired[bool]
+    description: NotRequired[Description]
+    metadata: NotRequired[Metadata]
+    idempotency_key: str
+
+
+class PaymentBatchSuccess(TypedDict):
+    """
+    An item whose payment was made, now or under the same key before.
+    """
+
+    index: PaymentBatchIndex
+    status: int
+    payment: Payment
+
+
 class PaymentList(TypedDict):
     """
     A page of payments.
@@ -629,6 +665,16 @@ class ErrorDetail(TypedDict):
     payment_id: NotRequired[PaymentId]
 
 
+class PaymentBatchFailure(TypedDict):
+    """
+    An item that was refused or declined.
+    """
+
+    index: PaymentBatchIndex
+    status: int
+    error: ErrorDetail
+
+
 TokenCreate: TypeAlias = TokenCreateCard | TokenCreateBankAccount | TokenCreateWallet
 
 
@@ -646,6 +692,9 @@ class Error(TypedDict):
     """
 
     error: ErrorDetail
+
+
+PaymentBatchResult: TypeAlias = PaymentBatchSuccess | PaymentBatchFailure
 
 
 class Event(TypedDict):
@@ -674,3 +723,12 @@ class EventList(TypedDict):
     next_cursor: Cursor | None
     prev_cursor: Cursor | None
     total_count: TotalCount
+
+
+class PaymentBatch(TypedDict):
+    """
+    What became of each item.
+    """
+
+    object: Literal['list']
+    data: list[PaymentBatchResult]

@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
     errors.check_catalogue,
     errors.check_declared_errors,
     errors.check_request_errors,
+    errors.check_item_errors,
     schemas.check_schemas,
     schemas.check_strings,
     schemas.check_examples,
