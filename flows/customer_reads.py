@@ -10,16 +10,17 @@ from domain.refusals import Missing
 from flows import pages
 from flows.house import House
 from models import counting
-from models.customers import Whose, read_customer
+from models.customers import Whose, count_methods, read_customer
 from models.paging import read_page
 from models.tables import CUSTOMERS, PAYMENT_METHODS
 from runtime.database import Row
 
 
 async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
-    """A page of the merchant's customers, newest first."""
+    """A page of the merchant's customers, newest first; the total is known without a filter."""
     caller = asking.caller
-    asked = pages.ask(query)
+    asked = pages.ask(query, {"email": query.get("email")})
+    total = None
     async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
@@ -28,7 +29,10 @@ async def list_customers(house: House, asking: Asking, query: Mapping[str, Any])
             merchant_id=caller.merchant_id,
             livemode=caller.livemode,
         )
-        total = await counting.total(transaction, caller.merchant_id, caller.livemode, "customers")
+        if not asked.filtered_by:
+            total = await counting.total(
+                transaction, caller.merchant_id, caller.livemode, "customers"
+            )
     return pages.envelope(asked, page, customers.resource, total)
 
 
@@ -37,7 +41,9 @@ async def list_payment_methods(
 ) -> dict[str, Any]:
     """A page of a customer's attached methods, newest first; 404 without the customer."""
     customer = await find_customer(house, asking, customer_id)
-    asked = pages.ask(query, {"customer_id": customer["id"]})
+    kind = query.get("type")
+    asked = pages.ask(query, {"customer_id": customer["id"], "type": kind})
+    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
     async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
@@ -46,7 +52,8 @@ async def list_payment_methods(
             merchant_id=customer["merchant_id"],
             livemode=customer["livemode"],
         )
-    return pages.envelope(asked, page, payment_methods.resource, None)
+        total = await count_methods(transaction, whose, customer["id"], kind)
+    return pages.envelope(asked, page, payment_methods.resource, total)
 
 
 async def find_customer(

@@ -98,7 +98,7 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
     if method_id is None:
         raise Missing("resource_missing", "payment_method_id")
     if is_token:
-        await _check_token(house, asking, method_id, request.capture)
+        await _check_token(house, asking, method_id, request)
     payment_id = house.new_id()
     created_at = house.clock.now()
     return NewPayment(
@@ -121,8 +121,10 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
     )
 
 
-async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bool) -> None:
-    """Refuse an unknown or expired token before anything is recorded or claimed."""
+async def _check_token(
+    house: House, asking: Asking, token_id: UUID, request: PaymentRequest
+) -> None:
+    """Refuse a token that cannot pay this before anything is recorded or claimed."""
     message = relay.Describe(
         request_id=asking.request_id,
         merchant_id=asking.caller.merchant_id,
@@ -135,8 +137,11 @@ async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bo
         raise Unavailable from silence
     if isinstance(answer, relay.Rejected):
         raise _rejection(answer)
-    if isinstance(answer, relay.Instrument) and answer.type == "bank_account" and not capture:
-        raise Unprocessable("capture_not_supported", "capture")
+    if isinstance(answer, relay.Instrument) and answer.type == "bank_account":
+        if not request.capture:
+            raise Unprocessable("capture_not_supported", "capture")
+        if answer.currency not in (None, request.currency):
+            raise Unprocessable("currency_mismatch", "currency")
 
 
 def _rejection(rejected: relay.Rejected) -> Refusal:
@@ -161,6 +166,8 @@ async def _record(house: House, payment: NewPayment) -> Recorded:
             raise Unprocessable("customer_mismatch", "customer_id")
         if not recorded.capture_fits:
             raise Unprocessable("capture_not_supported", "capture")
+        if not recorded.currency_fits:
+            raise Unprocessable("currency_mismatch", "currency")
         if not recorded.token_free:
             raise Unprocessable("token_already_used", "payment_method_id")
         # The key was claimed by a request that commits at this moment: look again.

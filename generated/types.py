@@ -224,6 +224,19 @@ class Dispute(TypedDict):
     created_at: Timestamp
 
 
+MetadataUpdate: TypeAlias = dict[MetadataKey, str | None]
+
+
+class DeletedCustomer(TypedDict):
+    """
+    Says that a customer is gone.
+    """
+
+    object: Literal['customer']
+    id: CustomerId
+    deleted: Literal[True]
+
+
 PaymentMethodType: TypeAlias = Literal['card', 'bank_account', 'wallet']
 
 
@@ -553,6 +566,16 @@ class CustomerCreate(TypedDict):
     email: NotRequired[Email]
     name: NotRequired[Name]
     metadata: NotRequired[Metadata]
+
+
+class CustomerUpdate(TypedDict):
+    """
+    The fields to change (JSON merge patch). What is left out stays.
+    """
+
+    email: NotRequired[str | None]
+    name: NotRequired[str | None]
+    metadata: NotRequired[MetadataUpdate]
 
 
 class CustomerList(TypedDict):
