@@ -7,6 +7,7 @@ from domain import customers, payment_methods
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing
+from domain.remembering import customer_read
 from flows import pages
 from flows.house import House
 from models import counting
@@ -54,6 +55,19 @@ async def list_payment_methods(
         )
         total = await count_methods(transaction, whose, customer["id"], kind)
     return pages.envelope(asked, page, payment_methods.resource, total)
+
+
+async def shown_customer(house: House, asking: Asking, customer_id: str) -> Row:
+    """The row to show of a customer, or 404: a remembered one where there is a memory."""
+    identifier = from_text("cus", customer_id)
+    if not house.remembered.on or identifier is None:
+        return await find_customer(house, asking, customer_id)
+    caller, seen_at = asking.caller, house.remembered.moment()
+    row = await house.remembered.read("customer", caller.merchant_id, caller.livemode, identifier)
+    if row is None:
+        row = await find_customer(house, asking, customer_id)
+        house.remembered.write(customer_read(row), seen_at)
+    return row
 
 
 async def find_customer(

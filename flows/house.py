@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.duplicates import Duplicates
+from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
@@ -43,6 +44,7 @@ class House:
     keys: KeyRing
     duplicates: Duplicates
     vault: VaultDoor
+    remembered: RememberedRows
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -62,6 +64,7 @@ class House:
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
+        await self.remembered.close()
         await self.database.close()
 
 
@@ -72,6 +75,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls", clock)
+    remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
+    if remembered.on:
+        database.on_commit = remembered.write
     house = House(
         settings=settings,
         clock=clock,
@@ -83,10 +89,12 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         keys=KeyRing(database, clock),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
+        remembered=remembered,
     )
     await database.open()
     await vault.start()
     await house.duplicates.start()
+    remembered.start()
     return house
 
 

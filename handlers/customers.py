@@ -18,7 +18,7 @@ async def list_customers(request: Request) -> Answer:
 
 async def retrieve_customer(request: Request) -> Answer:
     customer_id = request.path["customer_id"]
-    row = await customer_reads.find_customer(request.house, request.caller, customer_id)
+    row = await customer_reads.shown_customer(request.house, request.caller, customer_id)
     return Answer(200, customers.resource(row), resource_id=customer_id)
 
 

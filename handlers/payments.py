@@ -56,7 +56,7 @@ async def list_payments(request: Request) -> Answer:
 
 async def retrieve_payment(request: Request) -> Answer:
     payment_id = request.path["payment_id"]
-    row = await payment_reads.find_payment(request.house, request.caller, payment_id)
+    row = await payment_reads.shown_payment(request.house, request.caller, payment_id)
     return Answer(200, payments.resource(row), resource_id=payment_id)
 
 

@@ -8,6 +8,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from domain.remembering import customer_deleted, customer_read
 from models.inserting import insert_row
 from models.tables import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from runtime.database import Row, Statement, Transaction, compile_sql
@@ -133,7 +134,7 @@ async def read_customer(
 
 async def save_customer(transaction: Transaction, whose: Whose, customer: Row) -> Row:
     """Write what may change of a locked customer, under its next revision."""
-    return await transaction.one(
+    row = await transaction.one(
         _SAVE_CUSTOMER,
         of_id=customer["id"],
         email=customer["email"],
@@ -141,6 +142,8 @@ async def save_customer(transaction: Transaction, whose: Whose, customer: Row) -
         metadata=orjson.dumps(customer["metadata"]).decode(),
         **whose.columns,
     )
+    transaction.note(customer_read(row))
+    return row
 
 
 async def delete_customer(
@@ -150,6 +153,7 @@ async def delete_customer(
     row = await transaction.maybe(_DELETE_CUSTOMER, of_id=customer_id, at=at, **whose.columns)
     if row is not None:
         await transaction.run(_DETACH_ALL, of_customer=customer_id, at=at, **whose.columns)
+        transaction.note(customer_deleted(row))
     return row
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmark.caches import compare_caches
 from scripts.benchmark.comparison import compare
 from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
@@ -36,6 +37,9 @@ def main() -> int:
     if shutil.which("wrk") is None:
         print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
         return 2
+    if options.caches:
+        compare_caches(options.seconds, options.connections)
+        return 0
     directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))
     try:
         with Stack(directory, Options(port=0)) as stack:
@@ -50,6 +54,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
+    parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
     return parser.parse_args()
 
 
