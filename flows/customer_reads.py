@@ -11,7 +11,8 @@ from domain.remembering import customer_read
 from flows import pages
 from flows.house import House
 from models import counting
-from models.customers import Whose, count_methods, read_customer
+from models.customer_reads import CustomerKey
+from models.customers import Whose, count_methods
 from models.paging import read_page
 from models.tables import CUSTOMERS, PAYMENT_METHODS
 from runtime.database import Row
@@ -77,9 +78,10 @@ async def find_customer(
     identifier = from_text("cus", customer_id)
     row = None
     if identifier is not None:
-        whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
-        async with house.database.reading() as transaction:
-            row = await read_customer(transaction, whose, identifier)
+        caller = asking.caller
+        row = await house.customer.submit(
+            CustomerKey(identifier, caller.merchant_id, caller.livemode)
+        )
     if row is None:
         raise Missing("resource_missing", param)
     return row

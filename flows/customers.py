@@ -17,7 +17,7 @@ from models.customers import (
     INSERT_CUSTOMER,
     Whose,
     delete_customer,
-    read_customer,
+    lock_customer,
     save_customer,
 )
 from runtime.database import Row, Transaction
@@ -55,7 +55,7 @@ async def update_customer(
     whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
     identifier = _identifier(customer_id)
     async with house.database.transaction() as transaction:
-        row = await read_customer(transaction, whose, identifier, lock=True)
+        row = await lock_customer(transaction, whose, identifier)
         if row is None:
             raise Missing("resource_missing", "customer_id")
         check_revision(asking.if_match, row["revision"])

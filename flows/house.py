@@ -14,6 +14,7 @@ from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
 from models.audit import AuditTrail
+from models.customer_reads import CustomerKey, read_customers
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
@@ -40,6 +41,7 @@ class House:
     record: Coalescer[NewPayment, Recorded]
     decide: Coalescer[DecidedPayment, bool]
     payment: Coalescer[PaymentKey, Row | None]
+    customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
     keys: KeyRing
     duplicates: Duplicates
@@ -60,6 +62,7 @@ class House:
         await self.record.close()
         await self.decide.close()
         await self.payment.close()
+        await self.customer.close()
         await self.audit.close()
         self.keys.close()
         await self.vault.close()
@@ -83,8 +86,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         clock=clock,
         database=database,
         record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
-        decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_payment),
-        payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_payment),
+        decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_id),
+        payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
+        customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
         keys=KeyRing(database, clock),
         duplicates=Duplicates(settings.redis_url),
@@ -102,5 +106,5 @@ def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:
     return payment.merchant_id, payment.key
 
 
-def _by_payment(payment: DecidedPayment | PaymentKey) -> tuple[UUID, UUID]:
-    return payment.merchant_id, payment.id
+def _by_id(row: DecidedPayment | PaymentKey | CustomerKey) -> tuple[UUID, UUID]:
+    return row.merchant_id, row.id

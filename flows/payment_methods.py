@@ -17,7 +17,7 @@ from models.customers import (
     Whose,
     claim_token,
     detach_method,
-    read_customer,
+    lock_customer,
     read_method,
     renew_expiry,
     same_card,
@@ -54,7 +54,7 @@ async def create_payment_method(
     )
 
     async def change(transaction: Transaction) -> Reply:
-        if await read_customer(transaction, whose, customer["id"], lock=True) is None:
+        if await lock_customer(transaction, whose, customer["id"]) is None:
             raise Missing("resource_missing", "customer_id")
         if not await claim_token(transaction, whose, token_id, method_id):
             raise Unprocessable("token_already_used", "token")

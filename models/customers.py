@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from domain.remembering import customer_deleted, customer_read
 from models.inserting import insert_row
 from models.tables import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
-from runtime.database import Row, Statement, Transaction, compile_sql
+from runtime.database import Row, Transaction, compile_sql
 
 _ID: Any = CUSTOMERS.c.id.type
 
@@ -35,7 +35,6 @@ _THIS_CUSTOMER = (*_mine(CUSTOMERS), CUSTOMERS.c.deleted_at.is_(None))
 _NEXT_REVISION = CUSTOMERS.c.revision + sa.literal_column("1")
 
 INSERT_CUSTOMER = insert_row(CUSTOMERS, "deleted_at")
-_READ_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_THIS_CUSTOMER))
 # Locked, so that two requests attaching one card to one customer take turns.
 _LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_THIS_CUSTOMER).with_for_update())
 _SAVE_CUSTOMER = compile_sql(
@@ -124,12 +123,9 @@ class Whose:
         self.columns = {"of_merchant": merchant_id, "of_mode": livemode}
 
 
-async def read_customer(
-    transaction: Transaction, whose: Whose, customer_id: UUID, *, lock: bool = False
-) -> Row | None:
-    """A customer of this merchant in this mode; a deleted one is none."""
-    statement: Statement = _LOCK_CUSTOMER if lock else _READ_CUSTOMER
-    return await transaction.maybe(statement, of_id=customer_id, **whose.columns)
+async def lock_customer(transaction: Transaction, whose: Whose, customer_id: UUID) -> Row | None:
+    """A customer of this merchant in this mode, held until the end; a deleted one is none."""
+    return await transaction.maybe(_LOCK_CUSTOMER, of_id=customer_id, **whose.columns)
 
 
 async def save_customer(transaction: Transaction, whose: Whose, customer: Row) -> Row:

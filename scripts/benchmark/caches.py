@@ -37,13 +37,14 @@ ALONE, TOGETHER = 2000, 20_000
 SIDE_BY_SIDE = 32
 COUNTED = ("paymint-api", "postgres", "valkey")
 PROCESS_NUMBER = "9"
+_CREATE = '{"amount": 15000, "currency": "usd", "payment_method_id": "METHOD"}'
 
 Read = Callable[[House, Asking, str], Awaitable[Row]]
 
 
 def compare_caches(seconds: int, connections: int) -> None:
     """Print every figure of docs/decisions/0023-redis-caches.md."""
-    print(f"{'':34}{'per s':>8}{'p50 ms':>8}{'p99':>8}   CPU us a read: API, PG, Valkey, all")
+    print(f"{'':34}{'per s':>8}{'p50 ms':>8}{'p99':>8}   CPU us: API, PG, Valkey, all")
     for turn in range(TURNS):
         for on in (False, True) if turn % 2 == 0 else (True, False):
             _with_stack(on, min(seconds, SECONDS_MAX), connections)
@@ -61,10 +62,15 @@ def _with_stack(on: bool, seconds: int, connections: int) -> None:
 
 def _measure(stack: Stack, name: str, shape: tuple[int, int]) -> None:
     shop = Shop(stack.keys)
+    create = Load(
+        f"create, {name}", ["/v1/payments"], shop.key, _CREATE.replace("METHOD", shop.method)
+    )
+    _load(stack, create, shape)
     reads: dict[str, Read] = {"payments": shown_payment, "customers": shown_customer}
     for kind, read in reads.items():
         ids = _made(stack, shop, kind)
-        _load(stack, shop, f"{kind}, {name}", [f"/v1/{kind}/{each}" for each in ids], shape)
+        paths = [f"/v1/{kind}/{each}" for each in ids]
+        _load(stack, Load(f"{kind}, {name}", paths, shop.key), shape)
         ids = _made(stack, shop, kind)
         alone, together = asyncio.run(_at_the_flow(stack, shop, read, ids))
         print(f"{kind}, {name}, at the flow: {alone:.0f} us alone, {together:.0f} us of 32")
@@ -84,14 +90,17 @@ def _made(stack: Stack, shop: Shop, kind: str) -> list[str]:
     return made
 
 
-def _load(stack: Stack, shop: Shop, name: str, paths: list[str], shape: tuple[int, int]) -> Result:
+def _load(stack: Stack, load: Load, shape: tuple[int, int]) -> Result:
     seconds, connections = shape
-    load, pids = Load(name, paths, shop.key), stack.process_ids()
+    pids = stack.process_ids()
     run_load(stack.base_url, load, WARM_UP_SECONDS, pids, connections)
     result = run_load(stack.base_url, load, seconds, pids, connections)
     cpu = [result.cpu.get(each, 0.0) for each in COUNTED]
     figures = "".join(f"{each:>8.0f}" for each in (*cpu, sum(cpu)))
-    print(f"{name:34}{result.rate:>8,.0f}{result.p50:>8.2f}{result.p99:>8.2f}{figures}", flush=True)
+    print(
+        f"{load.name:34}{result.rate:>8,.0f}{result.p50:>8.2f}{result.p99:>8.2f}{figures}",
+        flush=True,
+    )
     return result
 
 

@@ -9,6 +9,7 @@ import re
 import psycopg
 import pytest
 
+from models import customer_reads
 from models.migrate import migrate
 from models.payment_decide import DECIDE
 from models.payment_reads import GET_MANY
@@ -20,6 +21,7 @@ STATEMENTS = {
     "record": RECORD.text,
     "decide": DECIDE.text,
     "get": GET_MANY.decode(),
+    "customer": customer_reads.GET_MANY.decode(),
 }
 _SCAN = re.compile(r"(Seq|Bitmap Heap) Scan on (?!pg_)\w+|Index (?:Only )?Scan using (\w+)")
 
