@@ -22,7 +22,8 @@ _UUID = re.compile(rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
-    if operation.idempotency == "none":
+    # Under `items` the items of the body carry the keys, and the header says nothing.
+    if operation.idempotency in ("none", "items"):
         return proceed
     required = operation.idempotency == "required"
 
