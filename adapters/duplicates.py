@@ -9,15 +9,11 @@ import asyncio
 
 from prometheus_client import Counter, Histogram
 
-from adapters.valkey_link import LinkLost, ValkeyLink, connect
+from adapters.kept_link import KeptLink
+from adapters.valkey_link import LinkLost
 from domain.callers import Caller, Once
-from runtime.log import log
 
 SEEN_SECONDS = 48 * 3600
-ANSWER_WITHIN_SECONDS = 0.25
-SWEEP_SECONDS = 0.05
-# After a failure Valkey is left alone for this long, so that an outage costs no latency.
-PAUSE_SECONDS = 1.0
 
 _EXPIRY = str(SEEN_SECONDS).encode()
 _STORED = b"+OK"
@@ -34,15 +30,12 @@ class Duplicates:
     """Asks Valkey over one link; without Valkey every key is unseen."""
 
     def __init__(self, url: str | None) -> None:
-        self._url = url
-        self._link: ValkeyLink | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._link = KeptLink(url)
 
     async def seen(self, caller: Caller, once: Once) -> bool:
         """True when this merchant used this key in this mode before, as far as known."""
-        link = self._link
-        if link is None or not link.open:
-            self._keep_linked()
+        link = self._link.now
+        if link is None:
             return False
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -66,8 +59,7 @@ class Duplicates:
 
     async def state(self) -> str:
         """`ok`, or `degraded` when Valkey is absent or does not answer."""
-        self._keep_linked()
-        link = self._link
+        link = self._link.now
         try:
             answered = link is not None and await link.ask(b"PING") == b"+PONG"
         except LinkLost:
@@ -76,31 +68,8 @@ class Duplicates:
 
     async def start(self) -> None:
         """Begin to connect."""
-        self._keep_linked()
+        self._link.start()
 
     async def close(self) -> None:
         """End the link."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        if self._link is not None:
-            self._link.drop()
-
-    def _keep_linked(self) -> None:
-        if self._url is not None and (self._task is None or self._task.done()):
-            self._task = asyncio.create_task(self._live(self._url))
-
-    async def _live(self, url: str) -> None:
-        """Connect, watch for late answers, and connect anew, for ever."""
-        while True:
-            try:
-                self._link = await connect(url)
-                log("valkey_link_up")
-                while self._link.open:
-                    await asyncio.sleep(SWEEP_SECONDS)
-                    self._link.drop_if_late(ANSWER_WITHIN_SECONDS)
-                reason = "lost"
-            except (LinkLost, OSError) as error:
-                reason = type(error).__name__
-            log("valkey_unavailable", reason=reason)
-            await asyncio.sleep(PAUSE_SECONDS)
+        await self._link.close()

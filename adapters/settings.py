@@ -20,6 +20,7 @@ class Settings:
     metrics_port: int
     allow_loopback_webhooks: bool
     process_number: int
+    read_cache: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -33,4 +34,5 @@ class Settings:
             metrics_port=int(environment.get("PAYMINT_METRICS_PORT", "0")),
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
+            read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
         )

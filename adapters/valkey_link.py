@@ -1,9 +1,9 @@
-"""One connection to Valkey that many requests share: commands out, one-line replies back.
+"""One connection to Valkey that many requests share: commands out, short replies back.
 
 In a profile of creates a kept client's pipelines took at least 7 % of the API's busy time
 for a command whose reply is one line; this link takes 3.5 % (docs/decisions/0016).  It
-speaks only commands that are answered by one line (simple string, nil, integer, error), in
-the order they were sent.
+speaks only commands that are answered by one line (simple string, nil, integer, error) or
+by one text without line ends (our JSON), in the order they were sent.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ class LinkLost(Exception):
 
 
 class ValkeyLink(asyncio.Protocol):
-    """`ask(command)` answers the reply's line without its line end."""
+    """`ask(command)` answers the reply's line, or its text, without the line end."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -30,6 +30,7 @@ class ValkeyLink(asyncio.Protocol):
         self._waiting: deque[tuple[asyncio.Future[bytes], float]] = deque()
         self._outgoing: list[bytes] = []
         self._received = b""
+        self._text_follows = False
 
     @property
     def open(self) -> bool:
@@ -65,6 +66,11 @@ class ValkeyLink(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *lines, self._received = (self._received + data).split(b"\r\n")
         for line in lines:
+            # A text is announced by its length; only nil, `$-1`, is that line alone.
+            if not self._text_follows and line[:1] == b"$" and line != b"$-1":
+                self._text_follows = True
+                continue
+            self._text_follows = False
             if not self._waiting:
                 self.drop()
                 return

@@ -7,6 +7,7 @@ from typing import Any
 from contract import strict_json
 from contract.document import DocumentError, Node, resolved
 from contract.headers import Headers
+from contract.items import items_of
 from contract.shapes import shape_of
 from domain.refusals import Malformed, TooLarge, UnsupportedMediaType
 
@@ -32,8 +33,11 @@ class Body:
             raise DocumentError(f"a request body must be {JSON_TYPE} and nothing else")
         self.max_bytes = max_bytes
         self.required = bool(declared.get("required"))
-        self._shape = shape_of(document, declared["content"][JSON_TYPE]["schema"])
-        self.check = self._shape.check
+        schema = declared["content"][JSON_TYPE]["schema"]
+        self._shape = shape_of(document, schema)
+        self.items = items_of(document, schema)
+        # Items that are judged alone are none of the whole's business.
+        self.check = self._shape.check if self.items is None else self._check_hollow
 
     async def read(self, headers: Headers, receive: Receive) -> bytes:
         """The bytes; raises TooLarge before it has taken more than `max_bytes` of them,
@@ -57,6 +61,10 @@ class Body:
         if self.required:
             raise Malformed("body_missing")
         return None
+
+    def _check_hollow(self, value: Any) -> None:
+        assert self.items is not None
+        self._shape.check(self.items.hollow(value))
 
     async def _take(self, receive: Receive) -> bytes:
         message = await receive()

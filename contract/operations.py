@@ -14,12 +14,12 @@ from contract.parameters import Parameters
 # What each extension may say; one that is missing or unknown stops the start.
 EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "x-house": ("gateway", "vault"),
-    "x-idempotency": ("required", "accepted", "none"),
+    "x-idempotency": ("required", "accepted", "items", "none"),
     "x-rate-limit": ("standard", "publishable", "public", "none"),
-    "x-max-body-bytes": (0, 262_144),
+    "x-max-body-bytes": (0, 262_144, 1_048_576),
     "x-cache": ("no-store", "private-no-cache", "private-300"),
 }
-OTHER_EXTENSIONS = ("x-errors", "x-sdk", "x-paginated")
+OTHER_EXTENSIONS = ("x-errors", "x-item-errors", "x-sdk", "x-paginated")
 
 
 @dataclass(frozen=True, slots=True)

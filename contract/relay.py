@@ -115,6 +115,8 @@ class Instrument(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", ta
     exp_month: int | None = None
     exp_year: int | None = None
     fingerprint: str
+    # What a bank account pays in; None: any currency.
+    currency: str | None = None
 
 
 class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="decision"):

@@ -40,7 +40,7 @@ OWN_KEYWORDS = (
     *("maxItems", "maxProperties", "uniqueItems", "format", "pattern"),
 )
 INNER_KEYWORDS = ("required", "properties", "additionalProperties", "items", "propertyNames")
-ANNOTATIONS = ("description", "examples", "default", "writeOnly", "x-error-code")
+ANNOTATIONS = ("description", "examples", "default", "writeOnly", "x-error-code", "x-item-schema")
 MINIMUM_KEYWORDS = ("minLength", "minimum", "minItems")
 MAXIMUM_KEYWORDS = ("maxLength", "maximum", "maxItems", "maxProperties")
 CURRENCY_CODE_LENGTH = 3

@@ -7,10 +7,12 @@ from domain import customers, payment_methods
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing
+from domain.remembering import customer_read
 from flows import pages
 from flows.house import House
 from models import counting
-from models.customers import Whose, read_customer
+from models.customer_reads import CustomerKey
+from models.customers import Whose, count_methods
 from models.paging import read_page
 from models.tables import CUSTOMERS, PAYMENT_METHODS
 from runtime.database import Row
@@ -19,7 +21,7 @@ from runtime.database import Row
 async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's customers; the total is exact unless they are filtered."""
     caller = asking.caller
-    asked = pages.ask(query)
+    asked = pages.ask(query, {"email": query.get("email")})
     total = None
     async with house.database.reading() as transaction:
         page = await read_page(
@@ -41,7 +43,9 @@ async def list_payment_methods(
 ) -> dict[str, Any]:
     """A page of a customer's attached methods; 404 without the customer."""
     customer = await find_customer(house, asking, customer_id)
-    asked = pages.ask(query, {"customer_id": customer["id"]})
+    kind = query.get("type")
+    asked = pages.ask(query, {"customer_id": customer["id"], "type": kind})
+    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
     async with house.database.reading() as transaction:
         page = await read_page(
             transaction,
@@ -50,7 +54,21 @@ async def list_payment_methods(
             merchant_id=customer["merchant_id"],
             livemode=customer["livemode"],
         )
-    return pages.envelope(asked, page, payment_methods.resource, None)
+        total = await count_methods(transaction, whose, customer["id"], kind)
+    return pages.envelope(asked, page, payment_methods.resource, total)
+
+
+async def shown_customer(house: House, asking: Asking, customer_id: str) -> Row:
+    """The row to show of a customer, or 404: a remembered one where there is a memory."""
+    identifier = from_text("cus", customer_id)
+    if not house.remembered.on or identifier is None:
+        return await find_customer(house, asking, customer_id)
+    caller, seen_at = asking.caller, house.remembered.moment()
+    row = await house.remembered.read("customer", caller.merchant_id, caller.livemode, identifier)
+    if row is None:
+        row = await find_customer(house, asking, customer_id)
+        house.remembered.write(customer_read(row), seen_at)
+    return row
 
 
 async def find_customer(
@@ -60,9 +78,10 @@ async def find_customer(
     identifier = from_text("cus", customer_id)
     row = None
     if identifier is not None:
-        whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
-        async with house.database.reading() as transaction:
-            row = await read_customer(transaction, whose, identifier)
+        caller = asking.caller
+        row = await house.customer.submit(
+            CustomerKey(identifier, caller.merchant_id, caller.livemode)
+        )
     if row is None:
         raise Missing("resource_missing", param)
     return row

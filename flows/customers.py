@@ -1,15 +1,25 @@
-"""Creating a customer."""
+"""Creating, changing and deleting a customer."""
 
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 
 from domain import customers
 from domain.callers import Asking
+from domain.ids import from_text, to_text
+from domain.preconditions import check_revision
+from domain.refusals import Missing
 from flows.house import House
 from flows.replies import Reply, once
 from models import counting
-from models.customers import INSERT_CUSTOMER
+from models.customers import (
+    INSERT_CUSTOMER,
+    Whose,
+    delete_customer,
+    lock_customer,
+    save_customer,
+)
 from runtime.database import Row, Transaction
 
 CREATED: Final = 201
@@ -36,3 +46,40 @@ async def create_customer(house: House, asking: Asking, body: dict[str, Any]) ->
         return Reply(CREATED, customers.resource(row))
 
     return await once(house, asking, change)
+
+
+async def update_customer(
+    house: House, asking: Asking, customer_id: str, patch: dict[str, Any]
+) -> dict[str, Any]:
+    """Change what `patch` names (JSON merge patch); raises 404, 412, 400 for too many keys."""
+    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
+    identifier = _identifier(customer_id)
+    async with house.database.transaction() as transaction:
+        row = await lock_customer(transaction, whose, identifier)
+        if row is None:
+            raise Missing("resource_missing", "customer_id")
+        check_revision(asking.if_match, row["revision"])
+        saved = await save_customer(transaction, whose, customers.changed(row, patch))
+    return customers.resource(saved)
+
+
+async def remove_customer(house: House, asking: Asking, customer_id: str) -> dict[str, Any]:
+    """Delete a customer for good: its payments stay, what is known of the person goes.
+
+    Its methods are detached; a worker has the vault forget their numbers.
+    """
+    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
+    identifier = _identifier(customer_id)
+    async with house.database.transaction() as transaction:
+        row = await delete_customer(transaction, whose, identifier, house.clock.now())
+        if row is None:
+            raise Missing("resource_missing", "customer_id")
+        await counting.add(transaction, row, "customers", {"all": -1})
+    return {"object": "customer", "id": to_text("cus", identifier), "deleted": True}
+
+
+def _identifier(customer_id: str) -> UUID:
+    identifier = from_text("cus", customer_id)
+    if identifier is None:
+        raise Missing("resource_missing", "customer_id")
+    return identifier

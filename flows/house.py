@@ -4,16 +4,19 @@ Flows are functions; what they stand on (clock, database, vault, keys) is handed
 in one value instead of being found through imports or globals.
 """
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.duplicates import Duplicates
+from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
+from models.customer_reads import CustomerKey, read_customers
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
@@ -26,6 +29,7 @@ from runtime.listening import Listener
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
 MAX_PROCESSES = 64
+BATCH_ITEMS_PER_PROCESS = 400
 _POOL_SLOT = 6
 _LOOPBACK = "127.0.0.1"
 
@@ -40,11 +44,18 @@ class House:
     record: Coalescer[NewPayment, Recorded]
     decide: Coalescer[DecidedPayment, bool]
     payment: Coalescer[PaymentKey, Row | None]
+    customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
     keys: KeyRing
     announcements: Listener
     duplicates: Duplicates
     vault: VaultDoor
+    remembered: RememberedRows
+    # Items of batches that may be under way at once, so that the vault's line has room for
+    # single payments too.
+    batch_room: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(BATCH_ITEMS_PER_PROCESS)
+    )
 
     def new_id(self) -> UUID:
         """A new UUIDv7 of this moment."""
@@ -55,11 +66,13 @@ class House:
         await self.record.close()
         await self.decide.close()
         await self.payment.close()
+        await self.customer.close()
         await self.audit.close()
         await self.announcements.close()
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
+        await self.remembered.close()
         await self.database.close()
 
 
@@ -71,23 +84,29 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock)
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls", clock)
+    remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
+    if remembered.on:
+        database.on_commit = remembered.write
     house = House(
         settings=settings,
         clock=clock,
         database=database,
         record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
-        decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_payment),
-        payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_payment),
+        decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_id),
+        payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
+        customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
         keys=keys,
         announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
+        remembered=remembered,
     )
     await database.open()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()
+    remembered.start()
     return house
 
 
@@ -108,5 +127,5 @@ def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:
     return payment.merchant_id, payment.key
 
 
-def _by_payment(payment: DecidedPayment | PaymentKey) -> tuple[UUID, UUID]:
-    return payment.merchant_id, payment.id
+def _by_id(row: DecidedPayment | PaymentKey | CustomerKey) -> tuple[UUID, UUID]:
+    return row.merchant_id, row.id

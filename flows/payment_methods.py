@@ -17,12 +17,13 @@ from models.customers import (
     Whose,
     claim_token,
     detach_method,
-    read_customer,
+    lock_customer,
     read_method,
     renew_expiry,
     same_card,
 )
 from runtime.database import Row, Transaction
+from runtime.log import log
 
 CREATED: Final = 201
 OK: Final = 200
@@ -47,11 +48,14 @@ async def create_payment_method(
     if described.type != body["type"]:
         raise Unprocessable("token_not_attachable", "token")
     there = await _same_card(house, whose, customer, described)
-    if there is None:
-        described = await _attached(house, asking, token_id, method_id)
+    # The card that is there takes the token's expiry, at the vault too, which charges it.
+    described = await _attached(
+        house, asking, token_id, method_id if there is None else there["id"]
+    )
 
     async def change(transaction: Transaction) -> Reply:
-        await read_customer(transaction, whose, customer["id"], lock=True)
+        if await lock_customer(transaction, whose, customer["id"]) is None:
+            raise Missing("resource_missing", "customer_id")
         if not await claim_token(transaction, whose, token_id, method_id):
             raise Unprocessable("token_already_used", "token")
         there = await same_card(transaction, whose, customer["id"], described.fingerprint)
@@ -63,7 +67,29 @@ async def create_payment_method(
         await transaction.run(INSERT_METHOD, **row)
         return Reply(CREATED, payment_methods.resource(row))
 
-    return await once(house, asking, change)
+    try:
+        reply = await once(house, asking, change)
+    except Missing:
+        await _forget(house, asking, described)
+        raise
+    if reply.resource["id"] != to_text("pm", described.id) and not reply.replayed:
+        # Another request saved the same card meanwhile: its number is kept there.
+        await _forget(house, asking, described)
+    return reply
+
+
+async def _forget(house: House, asking: Asking, instrument: relay.Instrument) -> None:
+    """Have the vault erase what was saved there and is nobody's method here."""
+    erase = relay.Erase(
+        request_id=asking.request_id,
+        merchant_id=asking.caller.merchant_id,
+        livemode=asking.caller.livemode,
+        instrument_id=instrument.id,
+    )
+    try:
+        await house.vault.call(erase)
+    except NoAnswer as silence:
+        log("erasure_missed", request_id=asking.request_id, reason=silence.reason)
 
 
 async def _same_card(
@@ -168,5 +194,6 @@ def _row(house: House, customer: Row, instrument: relay.Instrument) -> Row:
         "exp_month": instrument.exp_month,
         "exp_year": instrument.exp_year,
         "fingerprint": instrument.fingerprint,
+        "currency": instrument.currency,
         "created_at": house.clock.now(),
     }

@@ -35,6 +35,22 @@ async def find_payment(house: House, asking: Asking, payment_id: str) -> Row:
     return row
 
 
+async def shown_payment(house: House, asking: Asking, payment_id: str) -> Row:
+    """The row to show of a payment, or 404: a remembered one where there is a memory.
+
+    For showing only: whoever decides about money reads the database.
+    """
+    identifier = from_text("pay", payment_id)
+    if house.remembered.on and identifier is not None:
+        caller = asking.caller
+        row = await house.remembered.read(
+            "payment", caller.merchant_id, caller.livemode, identifier
+        )
+        if row is not None:
+            return row
+    return await find_payment(house, asking, payment_id)
+
+
 async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's payments; the total is exact where a counter fits."""
     caller = asking.caller

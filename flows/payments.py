@@ -21,7 +21,7 @@ from flows.house import House
 from flows.recording import ACCEPTED, CREATED, outcome_of, record_outcome, refusal_of
 from flows.replies import Reply, earlier_reply, keep, refuse_once, replay
 from models import idempotency
-from models.customers import Whose, read_customer
+from models.customer_reads import CustomerKey
 from models.payment_changes import withdraw_payment
 from models.payment_reads import PaymentKey
 from models.payment_record import NewPayment, Recorded
@@ -100,7 +100,7 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
         raise Missing("resource_missing", "payment_method_id")
     if is_token:
         try:
-            await _check_token(house, asking, method_id, request.capture)
+            await _check_token(house, asking, method_id, request)
         except Unprocessable:
             # What is named in vain answers before what its state forbids.
             await _check_customer(house, asking, customer_id)
@@ -127,8 +127,10 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
     )
 
 
-async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bool) -> None:
-    """Refuse an unknown or expired token before anything is recorded or claimed."""
+async def _check_token(
+    house: House, asking: Asking, token_id: UUID, request: PaymentRequest
+) -> None:
+    """Refuse a token that cannot pay this before anything is recorded or claimed."""
     message = relay.Describe(
         request_id=asking.request_id,
         merchant_id=asking.caller.merchant_id,
@@ -141,17 +143,20 @@ async def _check_token(house: House, asking: Asking, token_id: UUID, capture: bo
         raise Unavailable from silence
     if isinstance(answer, relay.Rejected):
         raise _rejection(answer)
-    if isinstance(answer, relay.Instrument) and answer.type == "bank_account" and not capture:
-        raise Unprocessable("capture_not_supported", "capture")
+    if isinstance(answer, relay.Instrument) and answer.type == "bank_account":
+        if not request.capture:
+            raise Unprocessable("capture_not_supported", "capture")
+        if answer.currency not in (None, request.currency):
+            raise Unprocessable("currency_mismatch", "currency")
 
 
 async def _check_customer(house: House, asking: Asking, customer_id: UUID | None) -> None:
     if customer_id is None:
         return
-    whose = Whose(asking.caller.merchant_id, asking.caller.livemode)
-    async with house.database.reading() as transaction:
-        if await read_customer(transaction, whose, customer_id) is None:
-            raise Missing("resource_missing", "customer_id")
+    caller = asking.caller
+    key = CustomerKey(customer_id, caller.merchant_id, caller.livemode)
+    if await house.customer.submit(key) is None:
+        raise Missing("resource_missing", "customer_id")
 
 
 def _rejection(rejected: relay.Rejected) -> Refusal:
@@ -176,6 +181,8 @@ async def _record(house: House, payment: NewPayment) -> Recorded:
             raise Unprocessable("customer_mismatch", "customer_id")
         if not recorded.capture_fits:
             raise Unprocessable("capture_not_supported", "capture")
+        if not recorded.currency_fits:
+            raise Unprocessable("currency_mismatch", "currency")
         if not recorded.token_free:
             raise Unprocessable("token_already_used", "payment_method_id")
         # The key was claimed by a request that commits at this moment: look again.

@@ -6,6 +6,7 @@ from contract import relay
 from domain import authorisations, moments, payments
 from domain.authorisations import Outcome
 from domain.refusals import Declined
+from domain.remembering import payment_decided
 from flows.house import House
 from flows.replies import kept_refusal
 from models.payment_decide import DecidedPayment
@@ -50,32 +51,35 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> boo
     status = CREATED if refusal is None else refusal.status
     if payment["status"] == "pending":
         status = ACCEPTED
-    return await house.decide.submit(
-        DecidedPayment(
-            id=payment["id"],
-            merchant_id=payment["merchant_id"],
-            livemode=payment["livemode"],
-            attempt_id=payment["attempt_id"],
-            was="pending",
-            status=payment["status"],
-            amount_authorized=payment["amount_authorized"],
-            amount_captured=payment["amount_captured"],
-            captured_at=_text(payment["captured_at"]),
-            network=payment["network"],
-            failure_code=payment["failure_code"],
-            decline_code=payment["decline_code"],
-            pending_reason=payment["pending_reason"],
-            resume_at=_text(payment["resume_at"]),
-            key=payment["idempotency_key"],
-            reply_status=status,
-            reply=None if refusal is None else kept_refusal(refusal),
-            event_id=house.new_id(),
-            event_type=outcome.event,
-            object=payments.resource(payment),
-            request_id=request_id,
-            occurred_at=moments.to_text(house.clock.now()),
-        )
+    seen_at = house.remembered.moment()
+    decided = DecidedPayment(
+        id=payment["id"],
+        merchant_id=payment["merchant_id"],
+        livemode=payment["livemode"],
+        attempt_id=payment["attempt_id"],
+        was="pending",
+        status=payment["status"],
+        amount_authorized=payment["amount_authorized"],
+        amount_captured=payment["amount_captured"],
+        captured_at=_text(payment["captured_at"]),
+        network=payment["network"],
+        failure_code=payment["failure_code"],
+        decline_code=payment["decline_code"],
+        pending_reason=payment["pending_reason"],
+        resume_at=_text(payment["resume_at"]),
+        key=payment["idempotency_key"],
+        reply_status=status,
+        reply=None if refusal is None else kept_refusal(refusal),
+        event_id=house.new_id(),
+        event_type=outcome.event,
+        object=payments.resource(payment),
+        request_id=request_id,
+        occurred_at=moments.to_text(house.clock.now()),
     )
+    recorded = await house.decide.submit(decided)
+    if recorded and house.remembered.on:
+        house.remembered.write(payment_decided(payment), seen_at)
+    return recorded
 
 
 def _text(moment: Any) -> str | None:

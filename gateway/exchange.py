@@ -12,7 +12,7 @@ from domain.callers import Caller, Once
 from domain.refusals import Refusal
 from flows.house import House
 from generated.types import ApiVersion
-from handlers.http import Answer, Request
+from handlers.http import Answer, Item, Request
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -44,6 +44,7 @@ class Exchange:
         "idempotency_key",
         "if_match",
         "if_none_match",
+        "items",
         "key_refusal",
         "once",
         "operation",
@@ -79,6 +80,7 @@ class Exchange:
         self.fields: frozenset[str] | None = None  # validate
         self.idempotency_key: str | None = None  # idempotency
         self.once: Once | None = None  # idempotency
+        self.items: tuple[Item | Refusal, ...] = ()  # items
         self.answer: Answer | None = None  # call
         self.resource_id: str | None = None  # represent
         self.status = 0  # represent, shorten or envelope

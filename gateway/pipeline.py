@@ -19,6 +19,7 @@ from gateway.steps import (
     envelope,
     header_syntax,
     idempotency,
+    items,
     measure,
     represent,
     request_id,
@@ -45,6 +46,7 @@ WITH_A_CALLER: tuple[OperationStep, ...] = (
     body.bind,
     validate.bind,
     idempotency.bind,
+    items.bind,
     shorten.bind,
     represent.bind,
 )

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 MerchantId: TypeAlias = str
 
@@ -156,6 +156,17 @@ PendingReason: TypeAlias = Literal['network_unavailable']
 Network: TypeAlias = Literal['visa', 'mastercard', 'amex', 'bank', 'wallet']
 
 
+class PaymentBatchCreate(TypedDict):
+    """
+    The payments to create.
+    """
+
+    payments: list[Any]
+
+
+PaymentBatchIndex: TypeAlias = int
+
+
 class PaymentCapture(TypedDict):
     """
     How much to capture.
@@ -241,6 +252,19 @@ class Dispute(TypedDict):
     evidence_due_by: Timestamp
     livemode: bool
     created_at: Timestamp
+
+
+MetadataUpdate: TypeAlias = dict[MetadataKey, str | None]
+
+
+class DeletedCustomer(TypedDict):
+    """
+    Says that a customer is gone.
+    """
+
+    object: Literal['customer']
+    id: CustomerId
+    deleted: Literal[True]
 
 
 PaymentMethodType: TypeAlias = Literal['card', 'bank_account', 'wallet']
@@ -895,6 +919,31 @@ class PaymentCreate(TypedDict):
     metadata: NotRequired[Metadata]
 
 
+class PaymentBatchItem(TypedDict):
+    """
+    What to charge, and to whom, under a key of its own.
+    """
+
+    amount: PaymentAmount
+    currency: Currency
+    payment_method_id: PaymentMethodReference
+    customer_id: NotRequired[CustomerReference]
+    capture: NotRequired[bool]
+    description: NotRequired[Description]
+    metadata: NotRequired[Metadata]
+    idempotency_key: str
+
+
+class PaymentBatchSuccess(TypedDict):
+    """
+    An item whose payment was made, now or under the same key before.
+    """
+
+    index: PaymentBatchIndex
+    status: int
+    payment: Payment
+
+
 class PaymentList(TypedDict):
     """
     A page of payments.
@@ -932,6 +981,16 @@ class CustomerCreate(TypedDict):
     email: NotRequired[Email]
     name: NotRequired[Name]
     metadata: NotRequired[Metadata]
+
+
+class CustomerUpdate(TypedDict):
+    """
+    The fields to change (JSON merge patch). What is left out stays.
+    """
+
+    email: NotRequired[str | None]
+    name: NotRequired[str | None]
+    metadata: NotRequired[MetadataUpdate]
 
 
 class CustomerList(TypedDict):
@@ -1081,6 +1140,16 @@ class ErrorDetail(TypedDict):
     payment_id: NotRequired[PaymentId]
 
 
+class PaymentBatchFailure(TypedDict):
+    """
+    An item that was refused or declined.
+    """
+
+    index: PaymentBatchIndex
+    status: int
+    error: ErrorDetail
+
+
 TokenCreate: TypeAlias = TokenCreateCard | TokenCreateBankAccount | TokenCreateWallet
 
 
@@ -1101,6 +1170,9 @@ class Error(TypedDict):
     """
 
     error: ErrorDetail
+
+
+PaymentBatchResult: TypeAlias = PaymentBatchSuccess | PaymentBatchFailure
 
 
 class Event(TypedDict):
@@ -1129,3 +1201,12 @@ class EventList(TypedDict):
     next_cursor: Cursor | None
     prev_cursor: Cursor | None
     total_count: TotalCount
+
+
+class PaymentBatch(TypedDict):
+    """
+    What became of each item.
+    """
+
+    object: Literal['list']
+    data: list[PaymentBatchResult]

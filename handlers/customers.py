@@ -18,5 +18,17 @@ async def list_customers(request: Request) -> Answer:
 
 async def retrieve_customer(request: Request) -> Answer:
     customer_id = request.path["customer_id"]
-    row = await customer_reads.find_customer(request.house, request.caller, customer_id)
+    row = await customer_reads.shown_customer(request.house, request.caller, customer_id)
     return Answer(200, customers.resource(row), resource_id=customer_id)
+
+
+async def update_customer(request: Request) -> Answer:
+    customer_id = request.path["customer_id"]
+    changed = await flow.update_customer(request.house, request.caller, customer_id, request.body)
+    return Answer(200, changed, resource_id=customer_id)
+
+
+async def delete_customer(request: Request) -> Answer:
+    customer_id = request.path["customer_id"]
+    gone = await flow.remove_customer(request.house, request.caller, customer_id)
+    return Answer(200, gone, resource_id=customer_id)

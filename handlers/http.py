@@ -7,8 +7,17 @@ It never sees headers, bytes or sockets: the pipeline in `gateway/` has dealt wi
 from dataclasses import dataclass, field
 from typing import Any
 
-from domain.callers import Asking
+from domain.callers import Asking, Once
+from domain.refusals import Refusal
 from flows.house import House
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of a body whose items are judged alone: what it asks for under its own key."""
+
+    body: dict[str, Any]
+    once: Once
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +25,9 @@ class Request:
     """A request that passed authentication, scope, validation and the idempotency check.
 
     `path` holds the path parameters as sent, `query` the parsed query with its defaults,
-    `body` the parsed JSON body or None.  `asking` is None on operations without a key.
+    `body` the parsed JSON body or None.  `asking` is None on operations without a key,
+    `items` is empty except where the items of a body are judged alone; a refusal stands in
+    the place of one that is no request at all.
     """
 
     house: House
@@ -25,6 +36,7 @@ class Request:
     path: dict[str, str]
     query: dict[str, Any]
     body: Any
+    items: tuple[Item | Refusal, ...] = ()
 
     @property
     def caller(self) -> Asking:

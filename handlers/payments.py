@@ -1,14 +1,34 @@
 """The operations tagged `payments`."""
 
+from typing import Any
+
+from contract.errors import error_body
 from domain import payments
+from domain.refusals import Refusal
 from flows import payment_operations, payment_reads
 from flows import payments as flow
-from handlers.http import Answer, Request
+from flows.payment_batches import BatchItem, create_payments
+from flows.replies import Reply
+from handlers.http import Answer, Item, Request
 
 
 async def create_payment(request: Request) -> Answer:
-    body = request.body
-    asked = flow.PaymentRequest(
+    reply = await flow.create_payment(request.house, request.caller, _asked(request.body))
+    return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])
+
+
+async def create_payment_batch(request: Request) -> Answer:
+    asked = [
+        BatchItem(item.once, _asked(item.body)) if isinstance(item, Item) else item
+        for item in request.items
+    ]
+    outcomes = await create_payments(request.house, request.caller, asked)
+    results = [_result(request, index, outcome) for index, outcome in enumerate(outcomes)]
+    return Answer(207, {"object": "list", "data": results})
+
+
+def _asked(body: dict[str, Any]) -> flow.PaymentRequest:
+    return flow.PaymentRequest(
         amount=body["amount"],
         currency=body["currency"],
         payment_method_id=body["payment_method_id"],
@@ -17,8 +37,16 @@ async def create_payment(request: Request) -> Answer:
         description=body.get("description"),
         metadata=body.get("metadata", {}),
     )
-    reply = await flow.create_payment(request.house, request.caller, asked)
-    return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])
+
+
+def _result(request: Request, index: int, outcome: Reply | Refusal) -> dict[str, Any]:
+    if isinstance(outcome, Refusal):
+        return {
+            "index": index,
+            "status": outcome.status,
+            **error_body(outcome, request.request_id),
+        }
+    return {"index": index, "status": outcome.status, "payment": outcome.resource}
 
 
 async def list_payments(request: Request) -> Answer:
@@ -28,7 +56,7 @@ async def list_payments(request: Request) -> Answer:
 
 async def retrieve_payment(request: Request) -> Answer:
     payment_id = request.path["payment_id"]
-    row = await payment_reads.find_payment(request.house, request.caller, payment_id)
+    row = await payment_reads.shown_payment(request.house, request.caller, payment_id)
     return Answer(200, payments.resource(row), resource_id=payment_id)
 
 

@@ -4,12 +4,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from domain.remembering import customer_deleted, customer_read
 from models.inserting import insert_row
 from models.tables import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
-from runtime.database import Row, Statement, Transaction, compile_sql
+from runtime.database import Row, Transaction, compile_sql
 
 _ID: Any = CUSTOMERS.c.id.type
 
@@ -24,20 +26,47 @@ def _mine(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
 
 _OF_CUSTOMER = PAYMENT_METHODS.c.customer_id == sa.bindparam("of_customer", type_=_ID)
 _ATTACHED = PAYMENT_METHODS.c.detached_at.is_(None)
+_OF_MERCHANT = (
+    PAYMENT_METHODS.c.merchant_id == sa.bindparam("of_merchant", type_=_ID),
+    PAYMENT_METHODS.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean),
+)
 
-INSERT_CUSTOMER = insert_row(CUSTOMERS)
-_READ_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)))
+_THIS_CUSTOMER = (*_mine(CUSTOMERS), CUSTOMERS.c.deleted_at.is_(None))
+_NEXT_REVISION = CUSTOMERS.c.revision + sa.literal_column("1")
+
+INSERT_CUSTOMER = insert_row(CUSTOMERS, "deleted_at")
 # Locked, so that two requests attaching one card to one customer take turns.
-_LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_mine(CUSTOMERS)).with_for_update())
+_LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_THIS_CUSTOMER).with_for_update())
+_SAVE_CUSTOMER = compile_sql(
+    sa.update(CUSTOMERS)
+    .values(
+        email=sa.bindparam("email", type_=CUSTOMERS.c.email.type),
+        name=sa.bindparam("name", type_=CUSTOMERS.c.name.type),
+        metadata=sa.cast(sa.bindparam("metadata", type_=sa.Text), CUSTOMERS.c.metadata.type),
+        revision=_NEXT_REVISION,
+    )
+    .where(*_THIS_CUSTOMER)
+    .returning(CUSTOMERS)
+)
+_DELETE_CUSTOMER = compile_sql(
+    sa.update(CUSTOMERS)
+    .values(
+        deleted_at=sa.bindparam("at", type_=CUSTOMERS.c.deleted_at.type),
+        email=sa.null(),
+        name=sa.null(),
+        metadata=sa.literal_column("'{}'"),
+        revision=_NEXT_REVISION,
+    )
+    .where(*_THIS_CUSTOMER)
+    .returning(CUSTOMERS)
+)
 INSERT_METHOD = insert_row(PAYMENT_METHODS, "detached_at", "erase_at")
 _READ_METHOD = compile_sql(
     sa.select(PAYMENT_METHODS).where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
 )
 _SAME_CARD = compile_sql(
     sa.select(PAYMENT_METHODS)
-    .where(PAYMENT_METHODS.c.merchant_id == sa.bindparam("of_merchant", type_=_ID))
-    .where(PAYMENT_METHODS.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean))
-    .where(_OF_CUSTOMER, _ATTACHED)
+    .where(*_OF_MERCHANT, _OF_CUSTOMER, _ATTACHED)
     .where(PAYMENT_METHODS.c.fingerprint == sa.bindparam("fingerprint", type_=sa.Text))
 )
 _REPLACE_METHOD = compile_sql(
@@ -56,6 +85,24 @@ _DETACH = compile_sql(
         erase_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type),
     )
     .where(*_mine(PAYMENT_METHODS), _OF_CUSTOMER, _ATTACHED)
+)
+_DETACH_ALL = compile_sql(
+    sa.update(PAYMENT_METHODS)
+    .values(
+        detached_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type),
+        erase_at=sa.bindparam("at", type_=PAYMENT_METHODS.c.detached_at.type),
+    )
+    .where(*_OF_MERCHANT, _OF_CUSTOMER, _ATTACHED)
+)
+_COUNT_METHODS = compile_sql(
+    sa.select(sa.func.count().label("count"))
+    .where(*_OF_MERCHANT, _OF_CUSTOMER, _ATTACHED)
+    .where(
+        sa.or_(
+            sa.bindparam("type", type_=sa.Text).is_(None),
+            PAYMENT_METHODS.c.type == sa.bindparam("type", type_=sa.Text),
+        )
+    )
 )
 _CLAIM_TOKEN = compile_sql(
     insert(TOKEN_CLAIMS)
@@ -76,12 +123,43 @@ class Whose:
         self.columns = {"of_merchant": merchant_id, "of_mode": livemode}
 
 
-async def read_customer(
-    transaction: Transaction, whose: Whose, customer_id: UUID, *, lock: bool = False
+async def lock_customer(transaction: Transaction, whose: Whose, customer_id: UUID) -> Row | None:
+    """A customer of this merchant in this mode, held until the end; a deleted one is none."""
+    return await transaction.maybe(_LOCK_CUSTOMER, of_id=customer_id, **whose.columns)
+
+
+async def save_customer(transaction: Transaction, whose: Whose, customer: Row) -> Row:
+    """Write what may change of a locked customer, under its next revision."""
+    row = await transaction.one(
+        _SAVE_CUSTOMER,
+        of_id=customer["id"],
+        email=customer["email"],
+        name=customer["name"],
+        metadata=orjson.dumps(customer["metadata"]).decode(),
+        **whose.columns,
+    )
+    transaction.note(customer_read(row))
+    return row
+
+
+async def delete_customer(
+    transaction: Transaction, whose: Whose, customer_id: UUID, at: datetime
 ) -> Row | None:
-    """A customer of this merchant in this mode."""
-    statement: Statement = _LOCK_CUSTOMER if lock else _READ_CUSTOMER
-    return await transaction.maybe(statement, of_id=customer_id, **whose.columns)
+    """Erase what is known of a customer and detach its methods; None where there is none."""
+    row = await transaction.maybe(_DELETE_CUSTOMER, of_id=customer_id, at=at, **whose.columns)
+    if row is not None:
+        await transaction.run(_DETACH_ALL, of_customer=customer_id, at=at, **whose.columns)
+        transaction.note(customer_deleted(row))
+    return row
+
+
+async def count_methods(
+    transaction: Transaction, whose: Whose, customer_id: UUID, kind: str | None
+) -> int:
+    """How many methods, of one type or of all, are attached to a customer."""
+    row = await transaction.one(_COUNT_METHODS, of_customer=customer_id, type=kind, **whose.columns)
+    count: int = row["count"]
+    return count
 
 
 async def read_method(

@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from domain.remembering import payment_changed
 from models import counting
 from models.payment_reads import PaymentKey
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS, TOKEN_CLAIMS
@@ -98,6 +99,9 @@ async def save_payment(transaction: Transaction, before: Row, after: Row) -> Non
     """Save a locked payment, and count it under its new status."""
     values = {name: after[name] for name in _CHANGEABLE}
     await transaction.run(_SAVE, **_of(key_of(before)), **values)
+    change = payment_changed(before, after)
+    if change is not None:
+        transaction.note(change)
     if before["status"] != after["status"]:
         moved = {before["status"]: -1, after["status"]: 1}
         await counting.add(transaction, before, "payments", moved)

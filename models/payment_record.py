@@ -64,6 +64,7 @@ class Recorded:
     customer_id: UUID | None
     customer_fits: bool
     capture_fits: bool
+    currency_fits: bool
     token_free: bool
 
 
@@ -101,7 +102,7 @@ def _record_statement() -> sa.Select[Any]:
         sa.select(looked)
         .where(looked.c.earlier_digest.is_(None), looked.c.method_found)
         .where(looked.c.customer_found, looked.c.customer_fits, looked.c.capture_fits)
-        .where(looked.c.token_free)
+        .where(looked.c.currency_fits, looked.c.token_free)
         .cte("fit")
     )
     claimed = _claimed(fit)
@@ -127,6 +128,7 @@ def _record_statement() -> sa.Select[Any]:
             looked.c.owner.label("customer_id"),
             looked.c.customer_fits,
             looked.c.capture_fits,
+            looked.c.currency_fits,
             looked.c.token_free,
         )
         .select_from(looked.outerjoin(paid, paid.c.id == looked.c.id))
@@ -180,12 +182,16 @@ def _looked_up(asked: sa.CTE) -> sa.CTE:
             sa.or_(asked.c.is_token, _attached(asked)).label("method_found"),
             sa.or_(
                 asked.c.customer_id.is_(None),
-                sa.func.coalesce(customer.livemode == asked.c.livemode, sa.false()),
+                sa.and_(
+                    sa.func.coalesce(customer.livemode == asked.c.livemode, sa.false()),
+                    customer.deleted_at.is_(None),
+                ),
             ).label("customer_found"),
             # Money of a bank account cannot be held: it is a sale or nothing.
             sa.or_(asked.c.capture, method.type.is_distinct_from(word("bank_account"))).label(
                 "capture_fits"
             ),
+            sa.func.coalesce(method.currency == asked.c.currency, sa.true()).label("currency_fits"),
             # A saved method brings its customer; a token has the one that was named.
             sa.func.coalesce(method.customer_id, asked.c.customer_id).label("owner"),
             sa.func.coalesce(method.customer_id == asked.c.customer_id, sa.true()).label(
@@ -295,5 +301,6 @@ def _recorded(payment: NewPayment, row: dict[str, Any]) -> Recorded:
         customer_id=row["customer_id"],
         customer_fits=row["customer_fits"],
         capture_fits=row["capture_fits"],
+        currency_fits=row["currency_fits"],
         token_free=row["token_free"],
     )

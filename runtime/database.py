@@ -4,7 +4,8 @@ Building an expression costs more than running it (measured: 251 us against 54-7
 read), so every statement is built and compiled at import and only its text travels.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -56,6 +57,7 @@ class Transaction:
         # Which of a merchant's counter rows this connection adds to: connections of one
         # process never wait for each other's counters.
         self.slot = slot
+        self._notes: list[Any] = []
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -63,8 +65,22 @@ class Transaction:
 
         The outermost one is the transaction itself.
         """
-        async with self._connection.transaction():
-            yield
+        noted = len(self._notes)
+        try:
+            async with self._connection.transaction():
+                yield
+        except BaseException:
+            del self._notes[noted:]
+            raise
+
+    def note(self, change: Any) -> None:
+        """Hand `change` to whoever listens, once it is committed."""
+        self._notes.append((change, asyncio.get_running_loop().time()))
+
+    def tell(self, listener: Callable[[Any, float], None]) -> None:
+        """Hand out what was noted, with the loop's time at which it was."""
+        for change, noted_at in self._notes:
+            listener(change, noted_at)
 
     async def _execute(
         self, statement: Statement, parameters: dict[str, Any]
@@ -100,6 +116,8 @@ class Database:
 
     def __init__(self, dsn: str, first_slot: int = 0, size: int = POOL_MAX_CONNECTIONS) -> None:
         self.dsn = dsn
+        # Told of what transactions noted, after their commit.
+        self.on_commit: Callable[[Any, float], None] | None = None
         self._first_slot = first_slot
         self._size = size
         self._connections_made = 0
@@ -130,8 +148,11 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction: committed when the block ends, rolled back when it raises."""
-        async with self.reading() as statements, statements.savepoint():
-            yield statements
+        async with self.reading() as statements:
+            async with statements.savepoint():
+                yield statements
+            if self.on_commit is not None:
+                statements.tell(self.on_commit)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:

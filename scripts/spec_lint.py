@@ -29,6 +29,7 @@ RULES: tuple[Rule, ...] = (
     errors.check_request_errors,
     representation.check_reading,
     representation.check_lists,
+    errors.check_item_errors,
     schemas.check_schemas,
     schemas.check_strings,
     schemas.check_examples,

@@ -18,6 +18,7 @@ def bind(handler: Handler) -> Proceed:
                 path=exchange.path_parameters,
                 query=exchange.query,
                 body=exchange.body,
+                items=exchange.items,
             )
         )
 

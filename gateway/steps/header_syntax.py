@@ -14,7 +14,7 @@ MATCH, NONE_MATCH = IF_MATCH.lower().encode(), IF_NONE_MATCH.lower().encode()
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
-    takes_key = operation.idempotency != "none"
+    takes_key = operation.idempotency in ("required", "accepted")
     changes = IF_MATCH in operation.parameters.headers
     reads = IF_NONE_MATCH in operation.parameters.headers
 

@@ -18,7 +18,8 @@ from gateway.exchange import Exchange, Proceed
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
-    if operation.idempotency == "none":
+    # Under `items` the items of the body carry the keys, and the header says nothing.
+    if operation.idempotency in ("none", "items"):
         return proceed
     required = operation.idempotency == "required"
 

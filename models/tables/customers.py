@@ -15,8 +15,26 @@ CUSTOMERS = sa.Table(
     sa.Column("metadata", JSON, nullable=False),
     created(),
     revision(),
+    # The row stays for the payments that name it; what it said of a person is erased.
+    sa.Column("deleted_at", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
-    sa.Index("customers_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
+    sa.Index(
+        "customers_by_time",
+        "merchant_id",
+        "livemode",
+        sa.desc("created_at"),
+        sa.desc("id"),
+        postgresql_where=sa.text("deleted_at IS NULL"),
+    ),
+    sa.Index(
+        "customers_by_email",
+        "merchant_id",
+        "livemode",
+        "email",
+        sa.desc("created_at"),
+        sa.desc("id"),
+        postgresql_where=sa.text("deleted_at IS NULL AND email IS NOT NULL"),
+    ),
 )
 
 PAYMENT_METHODS = sa.Table(
@@ -27,7 +45,7 @@ PAYMENT_METHODS = sa.Table(
     identifier("customer_id", nullable=False),
     sa.Column("type", sa.Text, nullable=False),
     sa.Column("network", sa.Text, nullable=False),
-    sa.Column("last_four", sa.Text, nullable=False),
+    sa.Column("last_four", sa.Text),
     sa.Column("brand", sa.Text),
     sa.Column("exp_month", sa.SmallInteger),
     sa.Column("exp_year", sa.SmallInteger),
@@ -36,6 +54,8 @@ PAYMENT_METHODS = sa.Table(
     sa.Column("detached_at", MOMENT),
     # From here on the vault is to be asked to forget the number; NULL: nothing to do.
     sa.Column("erase_at", MOMENT),
+    # What a bank account pays in, and nothing else; NULL: any currency.
+    sa.Column("currency", sa.Text),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.ForeignKeyConstraint(
         ["customer_id", "merchant_id"], ["customers.id", "customers.merchant_id"]

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmark.caches import compare_caches
 from scripts.benchmark.comparison import compare
 from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
@@ -22,6 +23,8 @@ SECONDS = 8
 WARM_UP_SECONDS = 3
 FEW_ROWS = 10_000
 MANY_ROWS = 1_000_000
+BATCH_ITEMS = 100
+BATCH_CONNECTIONS = 2
 _CREATE = (
     '{"amount": 15000, "currency": "usd", "payment_method_id": "%s", "capture": true, '
     '"description": "Order #9281", "metadata": {"order_id": "9281", "sku": "WIDGET-PRO"}}'
@@ -35,6 +38,9 @@ def main() -> int:
     if shutil.which("wrk") is None:
         print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
         return 2
+    if options.caches:
+        compare_caches(options.seconds, options.connections)
+        return 0
     directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))
     try:
         with Stack(directory, Options(port=0)) as stack:
@@ -49,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
+    parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
     return parser.parse_args()
 
 
@@ -58,10 +65,25 @@ def _measure(stack: Stack, options: argparse.Namespace) -> None:
     _run(stack, create, WARM_UP_SECONDS, options)
     _heading()
     created = _show(_run(stack, create, options.seconds, options))
+    _show_batches(stack, shop, options, created)
     _compare(stack, shop, options, created)
     _show_reads(stack, shop, options)
     _floor(options, created)
     decision_latency(stack, shop, create, created.rate)
+
+
+def _show_batches(stack: Stack, shop: Shop, options: argparse.Namespace, created: Result) -> None:
+    """The same creates, a hundred in each request; few connections keep the stack as busy."""
+    body = _CREATE % shop.method
+    load = Load("batch, by item", ["/v1/payments/batch"], shop.key, body, batch=BATCH_ITEMS)
+    pids = stack.process_ids()
+    run_load(stack.base_url, load, WARM_UP_SECONDS, pids, BATCH_CONNECTIONS)
+    batched = _show(run_load(stack.base_url, load, options.seconds, pids, BATCH_CONNECTIONS))
+    shares = ", ".join(
+        f"{name.removeprefix('paymint-')} {batched.cpu[name] / max(created.cpu[name], 1):.2f}"
+        for name in _COLUMNS[:3]
+    )
+    print(f"CPU of an item of a batch, as a part of a create's: {shares}", flush=True)
 
 
 def _run(stack: Stack, load: Load, seconds: int, options: argparse.Namespace) -> Result:

@@ -20,7 +20,9 @@ PROCESSES = ("paymint-vault", "paymint-api", "paymint-worker")
 HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # An answer that breaks the document ends in a 500 instead of a log line: tests set it.
-SWITCHES = ("PAYMINT_STRICT_ANSWERS",)
+# PAYMINT_READ_CACHE keeps rows in Valkey (docs/decisions/0023-redis-caches.md).
+READ_CACHE = "PAYMINT_READ_CACHE"
+SWITCHES = ("PAYMINT_STRICT_ANSWERS", READ_CACHE)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -93,10 +95,14 @@ class House:
         return environment
 
     def _worker_environment(self) -> dict[str, str]:
-        return self._main_environment() | {
+        environment = self._main_environment() | {
             "PAYMINT_METRICS_PORT": str(self.ports.worker_metrics),
             "PAYMINT_PROCESS_NUMBER": "1",
         }
+        # What the worker changes must not stay in the cache as it was.
+        if self.redis_url and os.environ.get(READ_CACHE) == "1":
+            environment["REDIS_URL"] = self.redis_url
+        return environment
 
     def program(self, name: str) -> Program:
         """One process, named in its command line by the path of its entry file."""

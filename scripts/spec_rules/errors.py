@@ -32,6 +32,7 @@ TELLING_HEADERS = {
     "429": "Retry-After",
     "503": "Retry-After",
 }
+ITEMS = "x-item-schema"
 # What every key may be refused with, whatever the operation; the second scheme is the vault's.
 ADMISSION_CODES = {
     "SecretKey": {
@@ -163,7 +164,7 @@ def request_codes(document: Node, schema: Node) -> Iterator[str]:
         if keyword != "format" or "string" in types(schema):
             yield own.get(keyword, KEYWORD_CODES[keyword])
     for name, child in children(schema):
-        if name != "propertyNames":
+        if name not in ("propertyNames", ITEMS):
             yield from request_codes(document, child)
 
 
@@ -180,3 +181,20 @@ def check_request_errors(document: Node) -> Iterator[Finding]:
             yield place, f"a schema can give {code}, x-errors does not say so"
         for code in sorted(claimed & set(KEYWORD_CODES.values()) - possible):
             yield place, f"x-errors names {code}, no schema can give it"
+
+
+def check_item_errors(document: Node) -> Iterator[Finding]:
+    """Where items of a body are judged alone, `x-item-errors` says what they are refused with."""
+    for place, _, operation in operations(document):
+        claimed = operation.get("x-item-errors", [])
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        whole = resolve(document, body.get("schema", {}))
+        items = [s[ITEMS] for s in whole.get("properties", {}).values() if ITEMS in s]
+        possible = {code for schema in items for code in request_codes(document, schema)}
+        unknown = set(claimed) - set(document["x-error-catalogue"])
+        yield from wrong(
+            place,
+            (bool(items) != bool(claimed), "x-item-schema and x-item-errors belong together"),
+            (unknown or len(claimed) != len(set(claimed)), "x-item-errors: unknown or doubled"),
+            (possible - set(claimed), "x-item-schema can give more than x-item-errors says"),
+        )

@@ -19,11 +19,14 @@ from scripts.spec_rules.reading import (
 )
 
 MAX_BODY_BYTES = 262_144
+MAX_BATCH_BYTES = 1_048_576
+# Under `items` every item of the body carries a key of its own, and the header is not read.
+HEADER_MODES = ("required", "accepted")
 LEGAL_VALUES: dict[str, tuple[object, ...]] = {
     "x-house": ("gateway", "vault"),
-    "x-idempotency": ("required", "accepted", "none"),
+    "x-idempotency": ("required", "accepted", "items", "none"),
     "x-rate-limit": ("standard", "publishable", "public", "none"),
-    "x-max-body-bytes": (0, MAX_BODY_BYTES),
+    "x-max-body-bytes": (0, MAX_BODY_BYTES, MAX_BATCH_BYTES),
     "x-cache": ("no-store", "private-no-cache", "private-300"),
 }
 
@@ -77,7 +80,7 @@ def check_idempotency(document: Node) -> Iterator[Finding]:
         yield from wrong(
             place,
             (authenticated_post != (mode != "none"), "x-idempotency: authenticated POST, no other"),
-            (bool(keys) != (mode != "none"), "x-idempotency and Idempotency-Key disagree"),
+            (bool(keys) != (mode in HEADER_MODES), "x-idempotency and Idempotency-Key disagree"),
             (required != (mode == "required"), "Idempotency-Key is wrongly required or optional"),
         )
 

@@ -84,7 +84,7 @@ def children(schema: Node) -> Iterator[tuple[str, Node]]:
     """Yield (place, schema) of the schemas directly inside this one."""
     for name, value in schema.get("properties", {}).items():
         yield at("properties", name), value
-    for keyword in ("items", "additionalProperties", "propertyNames", "not"):
+    for keyword in ("items", "x-item-schema", "additionalProperties", "propertyNames", "not"):
         if isinstance(schema.get(keyword), dict):
             yield keyword, schema[keyword]
     for keyword in ("oneOf", "anyOf", "allOf", "prefixItems"):

@@ -12,7 +12,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from adapters.duplicates import ANSWER_WITHIN_SECONDS, Duplicates
+from adapters.duplicates import Duplicates
+from adapters.kept_link import ANSWER_WITHIN_SECONDS
 from adapters.valkey_link import LinkLost, connect
 from domain.callers import Caller, Once
 from tests.scripts.conftest import Servers, prepared_servers

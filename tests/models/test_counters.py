@@ -17,7 +17,7 @@ DECLINES = "4000000000000002"
 _COUNTED = b"SELECT status, count(*) FROM payments WHERE merchant_id = %s GROUP BY status"
 _KEPT = b"""SELECT status, sum(count)::bigint FROM counters WHERE merchant_id = %s
     AND resource = %s GROUP BY status HAVING sum(count) <> 0"""
-_CUSTOMERS = b"SELECT count(*) FROM customers WHERE merchant_id = %s"
+_CUSTOMERS = b"SELECT count(*) FROM customers WHERE merchant_id = %s AND deleted_at IS NULL"
 
 
 class Till:

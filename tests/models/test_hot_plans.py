@@ -9,6 +9,7 @@ import re
 import psycopg
 import pytest
 
+from models import customer_reads
 from models.deliveries import RECORD as RECORD_ATTEMPTS
 from models.migrate import migrate
 from models.payment_decide import DECIDE
@@ -22,6 +23,7 @@ STATEMENTS = {
     "decide": DECIDE.text,
     "get": GET_MANY.decode(),
     "attempts": RECORD_ATTEMPTS.decode(),
+    "customer": customer_reads.GET_MANY.decode(),
 }
 _SCAN = re.compile(r"(Seq|Bitmap Heap) Scan on (?!pg_)\w+|Index (?:Only )?Scan using (\w+)")
 

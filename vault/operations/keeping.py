@@ -1,6 +1,7 @@
 """Describe, attach, erase: what becomes of an instrument besides being charged."""
 
 from contract import relay
+from vault.instruments import BankAccount, from_plaintext
 from vault.keyring import Keyring
 from vault.operations.security_codes import SecurityCodes
 from vault.store.instruments import InstrumentStore, Sealed, Stored
@@ -22,7 +23,7 @@ class Keeping:
         refusal = _refusal(found, request.livemode)
         if refusal is not None or found is None:
             return refusal or relay.Rejected(code="instrument_unknown")
-        return _described(found)
+        return _described(found, await self._currency(found))
 
     async def attach(self, request: relay.Attach) -> relay.Instrument | relay.Rejected:
         """Save a token; asked again, answer what was saved.
@@ -45,6 +46,14 @@ class Keeping:
         """Forget the number; the row stays as a memory of what it was."""
         await self._instruments.erase(request.instrument_id, request.merchant_id, request.livemode)
         return relay.Done()
+
+    async def _currency(self, found: Stored) -> str | None:
+        """What a bank account pays in, which only its sealed details say."""
+        if found.type != "bank_account" or found.ciphertext is None:
+            return None
+        keys = await self._keyring.keys_with(found.merchant_id, found.key_version)
+        details = from_plaintext(keys.open(found.id, found.key_version, found.ciphertext))
+        return details.currency if isinstance(details, BankAccount) else None
 
     async def _resealed(self, token: Stored, ciphertext: bytes, request: relay.Attach) -> Sealed:
         keys = await self._keyring.keys_with(token.merchant_id, token.key_version)
@@ -73,7 +82,7 @@ def _refusal(found: Stored | None, livemode: bool) -> relay.Rejected | None:
     return relay.Rejected(code="instrument_unknown") if found.ciphertext is None else None
 
 
-def _described(found: Stored) -> relay.Instrument:
+def _described(found: Stored, currency: str | None) -> relay.Instrument:
     return relay.Instrument(
         id=found.id,
         type=found.type,
@@ -83,4 +92,5 @@ def _described(found: Stored) -> relay.Instrument:
         exp_month=found.exp_month,
         exp_year=found.exp_year,
         fingerprint=found.fingerprint,
+        currency=currency,
     )
