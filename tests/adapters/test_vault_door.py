@@ -17,7 +17,7 @@ from adapters.vault_door import Refused, Unknown, Unsent, VaultDoor
 from adapters.vault_door.door import client_tls
 from contract import relay
 from runtime.clock import SystemClock
-from runtime.frames import Kind, encode_frame
+from runtime.frames import PAYLOAD_MAX_BYTES, Kind, encode_frame
 from runtime.ids import uuid7
 from scripts.launcher.certificates import (
     ensure_certificates,
@@ -229,7 +229,7 @@ def test_an_oversized_request_is_unsent(tls: Path) -> None:
     async def scenario() -> None:
         async with vault(tls) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
             with pytest.raises(Unsent, match="too large"):
-                await door.call(echo("x" * 70_000))
+                await door.call(echo("x" * PAYLOAD_MAX_BYTES))
 
     uvloop.run(scenario())
 
