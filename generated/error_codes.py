@@ -61,6 +61,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         403, 'authorization_error',
         'This account is not open for this operation.',
     ),
+    'test_mode_only': ErrorCode(
+        403, 'authorization_error',
+        'This operation exists in test mode only.',
+    ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
         'The request body is larger than {limit_bytes} bytes.',
@@ -236,6 +240,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'refund_exceeds_capture': ErrorCode(
         422, 'invalid_request_error',
         'Refund amount ({amount}) exceeds the captured amount ({available}).',
+    ),
+    'payment_disputed': ErrorCode(
+        422, 'invalid_request_error',
+        'The amount ({amount}) exceeds what is neither refunded nor disputed ({available}).',
+    ),
+    'dispute_unexpected_state': ErrorCode(
+        422, 'invalid_request_error',
+        "This is not possible while the dispute is '{status}'.",
     ),
     'webhook_endpoint_limit': ErrorCode(
         422, 'invalid_request_error',

@@ -65,6 +65,7 @@ def test_many_calls_share_one_connection(tls: Path) -> None:
     async def answer(request: relay.Request, deadline_ms: int) -> relay.Answer:
         # Answers leave in another order than the calls came.
         await asyncio.sleep(int(request.request_id) % 5 / 1000)
+        assert isinstance(request, relay.Echo)
         return relay.Rejected(code="payment_unknown") if request.livemode else relay.Done()
 
     async def scenario() -> None:
@@ -173,6 +174,7 @@ def test_a_caller_that_goes_away_does_not_cancel_the_call(tls: Path) -> None:
 
     async def slow(request: relay.Request, deadline_ms: int) -> relay.Answer:
         await asyncio.sleep(0.1)
+        assert isinstance(request, relay.Echo)
         finished.append(request.merchant_id)
         return relay.Done()
 
