@@ -1,7 +1,7 @@
 """A payment that its payer contests: told by webhooks, answered, won or lost."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -47,26 +47,30 @@ def ended(merchant: Merchant, dispute: str) -> dict[str, Any]:
     return merchant.get(path)
 
 
-@pytest.mark.parametrize(
-    ("number", "reason", "text", "outcome", "still_disputed"),
-    [
-        (FRAUDULENT, "fraudulent", "It is theirs:\n\twinning_evidence", "won", 0),
-        (NOT_RECEIVED, "product_not_received", "losing_evidence", "lost", AMOUNT),
-    ],
-)
-def test_from_card_to_closed_dispute(
-    merchant: Merchant,
-    receiver: Receiver,
-    number: str,
-    reason: str,
-    text: str,
-    outcome: str,
-    still_disputed: int,
-) -> None:
+class Case(NamedTuple):
+    """A dispute card, the evidence, and how that ends."""
+
+    number: str
+    reason: str
+    text: str
+    outcome: str
+    still_disputed: int
+
+
+WON = Case(FRAUDULENT, "fraudulent", "It is theirs:\n\twinning_evidence", "won", 0)
+LOST = Case(NOT_RECEIVED, "product_not_received", "losing_evidence", "lost", AMOUNT)
+
+
+@pytest.mark.parametrize("case", [WON, LOST], ids=lambda case: case.outcome)
+def test_from_card_to_closed_dispute(merchant: Merchant, receiver: Receiver, case: Case) -> None:
     merchant.endpoint(receiver.url)
-    payment = merchant.pay(merchant.tokenise(number))["id"]
+    payment = merchant.pay(merchant.tokenise(case.number))["id"]
     dispute = disputed(merchant, payment)
-    assert (dispute["amount"], dispute["currency"], dispute["reason"]) == (AMOUNT, "usd", reason)
+    assert (dispute["amount"], dispute["currency"], dispute["reason"]) == (
+        AMOUNT,
+        "usd",
+        case.reason,
+    )
     assert (dispute["status"], dispute["evidence"]) == ("needs_response", None)
     opened_on = datetime.fromisoformat(dispute["created_at"]).astimezone(UTC).date()
     assert dispute["evidence_due_by"] == f"{opened_on + timedelta(days=14)}T23:59:59.000Z"
@@ -78,16 +82,16 @@ def test_from_card_to_closed_dispute(
         "shipping_tracking": "DHL 00340434161094042557",
         "customer_communication": "Thank you!\n\tA. Payer",
     }
-    reviewed = told(answer(merchant, dispute["id"], text, **extras), 200)
+    reviewed = told(answer(merchant, dispute["id"], case.text, **extras), 200)
     assert reviewed["status"] == "under_review"
     submitted_at = reviewed["evidence"].pop("submitted_at")
-    assert reviewed["evidence"] == {"text": text, **extras}
+    assert reviewed["evidence"] == {"text": case.text, **extras}
     assert submitted_at >= dispute["created_at"]
 
     closed = ended(merchant, dispute["id"])
-    assert closed["status"] == outcome and closed["closed_at"] >= submitted_at
+    assert closed["status"] == case.outcome and closed["closed_at"] >= submitted_at
     after = merchant.payment(payment)
-    assert (after["status"], after["amount_disputed"]) == ("captured", still_disputed)
+    assert (after["status"], after["amount_disputed"]) == ("captured", case.still_disputed)
 
     receiver.wait_for("dispute.closed", SECONDS)
     told_of = sorted(
@@ -98,7 +102,7 @@ def test_from_card_to_closed_dispute(
     assert told_of == [
         (1, "dispute.created", "needs_response"),
         (2, "dispute.updated", "under_review"),
-        (3, "dispute.closed", outcome),
+        (3, "dispute.closed", case.outcome),
     ]
 
 

@@ -112,6 +112,7 @@ class Bench:
                 status="pending_review",
                 settlement_currency="usd",
                 created_at=now,
+                revision=1,
             )
             await transaction.run(
                 accounts.INSERT_ENDPOINT,
