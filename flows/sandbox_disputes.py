@@ -1,6 +1,6 @@
 """The sandbox's way to a dispute: the simulated network opens and decides when it is told to."""
 
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from adapters.vault_door import NoAnswer
@@ -12,13 +12,21 @@ from flows.dispute_changes import dispute_key, end_dispute, open_dispute
 from flows.house import House
 from flows.payment_reads import find_payment
 from flows.replies import Reply, earlier_reply, once, refuse_once
-from models.disputes import read_dispute
+from models.disputes import read_chargeback, read_dispute
 from models.payment_changes import key_of, lock_payment
 from runtime.database import Row, Transaction
 
 CREATED: Final = 201
 OK: Final = 200
 _DEFAULT_REASON: Final[relay.ChargebackReason] = "fraudulent"
+
+
+class Claim(NamedTuple):
+    """What the network is to charge back."""
+
+    chargeback_id: UUID
+    amount: int
+    reason: relay.ChargebackReason
 
 
 async def create_test_dispute(
@@ -37,9 +45,18 @@ async def create_test_dispute(
     if earlier is not None:
         return earlier
     payment = await find_payment(house, asking, payment_id)
+    # The same for the same idempotency key, so that asking again opens nothing more.
+    key = None if asking.once is None else asking.once.key
+    chargeback_id = house.new_id() if key is None else uuid5(payment["id"], str(key))
+    async with house.database.reading() as transaction:
+        known = await read_chargeback(transaction, payment, chargeback_id)
     try:
-        claimed = disputes.claimed_amount(payment, amount)
-        chargeback = await _charge_back(house, asking, payment, claimed, reason or _DEFAULT_REASON)
+        claim = Claim(
+            chargeback_id,
+            known["amount"] if known else disputes.claimed_amount(payment, amount),
+            reason or _DEFAULT_REASON,
+        )
+        chargeback = await _charge_back(house, asking, payment, claim)
     except Unprocessable as refusal:
         return await refuse_once(house, asking, refusal)
 
@@ -49,7 +66,7 @@ async def create_test_dispute(
             raise Missing("resource_missing", "payment_id")
         dispute = await open_dispute(house, transaction, asking.request_id, locked, chargeback)
         if dispute is None:
-            raise Unprocessable("payment_disputed", "amount", amount=claimed, available=0)
+            raise Unprocessable("payment_disputed", "amount", amount=claim.amount, available=0)
         return Reply(CREATED, disputes.resource(dispute))
 
     return await once(house, asking, change)
@@ -86,35 +103,24 @@ async def close_test_dispute(house: House, asking: Asking, dispute_id: str, outc
 
 
 async def _charge_back(
-    house: House,
-    asking: Asking,
-    payment: Row,
-    amount: int,
-    reason: relay.ChargebackReason,
+    house: House, asking: Asking, payment: Row, claim: Claim
 ) -> relay.Chargeback:
     opening = relay.OpenChargeback(
         request_id=asking.request_id,
         merchant_id=payment["merchant_id"],
         livemode=payment["livemode"],
-        chargeback_id=_chargeback_id(house, asking, payment["id"]),
+        chargeback_id=claim.chargeback_id,
         payment_id=payment["id"],
-        amount=amount,
-        reason=reason,
+        amount=claim.amount,
+        reason=claim.reason,
     )
     try:
         answer = await house.vault.call(opening)
     except NoAnswer as silence:
         raise Unavailable from silence
     if not isinstance(answer, relay.Chargeback):
-        raise Unprocessable("payment_disputed", "amount", amount=amount, available=0)
+        raise Unprocessable("payment_disputed", "amount", amount=claim.amount, available=0)
     return answer
-
-
-def _chargeback_id(house: House, asking: Asking, payment_id: UUID) -> UUID:
-    """The same for the same idempotency key, so that asking again opens nothing more."""
-    if asking.once is None:
-        return house.new_id()
-    return uuid5(payment_id, str(asking.once.key))
 
 
 async def _rule(house: House, asking: Asking, dispute: Row, outcome: str) -> None:

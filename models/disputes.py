@@ -67,6 +67,13 @@ _INSERT = compile_sql(
     )
 )
 _READ = compile_sql(sa.select(DISPUTES).where(*_MINE))
+_OF_CHARGEBACK = compile_sql(
+    sa.select(DISPUTES)
+    .where(DISPUTES.c.merchant_id == sa.bindparam("of_merchant", type_=ID))
+    .where(DISPUTES.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean()))
+    .where(DISPUTES.c.payment_id == sa.bindparam("of_payment", type_=ID))
+    .where(DISPUTES.c.chargeback_id == sa.bindparam("of_chargeback", type_=ID))
+)
 _LOCK = compile_sql(sa.select(DISPUTES).where(*_MINE).with_for_update())
 _SAVE = compile_sql(
     sa.update(DISPUTES)
@@ -97,6 +104,19 @@ async def insert_dispute(transaction: Transaction, dispute: Row) -> None:
 async def read_dispute(transaction: Transaction, key: DisputeKey) -> Row | None:
     """A dispute of this merchant and mode."""
     return await transaction.maybe(_READ, **_of(key))
+
+
+async def read_chargeback(
+    transaction: Transaction, payment: Row, chargeback_id: UUID
+) -> Row | None:
+    """The dispute that a chargeback of this payment is."""
+    return await transaction.maybe(
+        _OF_CHARGEBACK,
+        of_merchant=payment["merchant_id"],
+        of_mode=payment["livemode"],
+        of_payment=payment["id"],
+        of_chargeback=chargeback_id,
+    )
 
 
 async def lock_dispute(transaction: Transaction, key: DisputeKey) -> Row | None:
