@@ -42,7 +42,14 @@ def one_of_everything(merchant: Merchant) -> Stock:
         "webhook_endpoint_id": merchant.endpoint("https://shop.example.com/hook")["id"],
         "merchant_id": merchant.id,
         "event_id": merchant.events()[-1]["id"],
+        "dispute_id": disputed(merchant, merchant.pay(method)["id"]),
     }
+
+
+def disputed(merchant: Merchant, payment: str) -> str:
+    """The id of a new dispute of a payment."""
+    body = {"payment_id": payment}
+    return str(told(merchant.ask("POST", "/v1/test_helpers/disputes", body), 201)["id"])
 
 
 @pytest.fixture(scope="module")
