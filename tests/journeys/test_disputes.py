@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import pytest
 
+from domain.ids import from_text
 from tests.receiver import Receiver
 from tests.serving import eventually
-from tests.shop import Merchant, error, told
+from tests.shop import Merchant, Shop, error, told
 
 FRAUDULENT = "4000000000000259"
 NOT_RECEIVED = "4000000000002685"
@@ -278,3 +279,23 @@ def test_another_merchants_dispute_is_not_there(merchant: Merchant, rival: Merch
     assert rival.get("/v1/disputes")["data"] == []
     assert rival.get("/v1/disputes", payment_id=payment)["data"] == []
     assert merchant.get(f"/v1/disputes/{dispute}")["status"] == "needs_response"
+
+
+def test_a_forgotten_card_changes_nothing_for_its_disputes(shop: Shop, merchant: Merchant) -> None:
+    customer = merchant.customer()["id"]
+    method = told(merchant.save_card(customer), 201)["id"]
+    payment = merchant.pay(method)["id"]
+    dispute = opened(merchant, payment, amount=4000)["id"]
+    told(merchant.ask("DELETE", f"/v1/customers/{customer}/payment_methods/{method}"), 200)
+    number = "SELECT ciphertext FROM instruments WHERE id = %s"
+
+    def forgotten() -> bool:
+        with shop.database("paymint-vault") as connection:
+            rows = connection.execute(number, [from_text("pm", method)]).fetchall()
+        return rows == [(None,)]
+
+    assert eventually(forgotten, SECONDS)
+    assert opened(merchant, payment, amount=1000)["amount"] == 1000
+    told(answer(merchant, dispute), 200)
+    assert ended(merchant, dispute)["status"] == "won"
+    assert merchant.refund(payment)["amount"] == 9000
