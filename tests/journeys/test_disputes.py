@@ -1,5 +1,6 @@
 """A payment that its payer contests: told by webhooks, answered, won or lost."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -7,6 +8,8 @@ from uuid import uuid4
 import pytest
 
 from domain.ids import from_text
+from tests.house.tree import ROOT
+from tests.journeys.test_quickstart import paste
 from tests.receiver import Receiver
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
@@ -299,3 +302,15 @@ def test_a_forgotten_card_changes_nothing_for_its_disputes(shop: Shop, merchant:
     told(answer(merchant, dispute), 200)
     assert ended(merchant, dispute)["status"] == "won"
     assert merchant.refund(payment)["amount"] == 9000
+
+
+def test_the_documented_lines_work_as_pasted(shop: Shop, merchant: Merchant) -> None:
+    readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/disputes.md"))
+    known = f"API={shop.base_url} VAULT={shop.vault_url} SECRET={merchant.secret_key}"
+    shared = re.findall(r"^(?:JSON=|ask\(\)|id_of\(\)).*$", readme, re.M)
+    (lines,) = re.findall(r"^```sh\n(.*?)^```$", page, re.M | re.S)
+    preamble = [known, f"PUBLISHABLE={merchant.publishable_key}", *shared]
+    answered, closed, won = paste("\n".join([*preamble, lines]))
+    assert (answered["status"], answered["reason"]) == ("under_review", "product_not_received")
+    assert (closed["id"], closed["status"]) == (answered["id"], "won")
+    assert [each["id"] for each in won["data"]] == [answered["id"]]
