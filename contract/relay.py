@@ -128,7 +128,8 @@ class OpenChargeback(_Scoped, kw_only=True, frozen=True, tag="open_chargeback"):
 
 
 class RuleOnChargeback(_Scoped, kw_only=True, frozen=True, tag="rule_on_chargeback"):
-    """Sandbox: the simulated network decides a chargeback. Answers Done or Rejected."""
+    """Sandbox: the simulated network decides a chargeback. Answers Chargeback, with an earlier
+    decision if there was one, or Rejected."""
 
     chargeback_id: UUID
     won: bool

@@ -88,10 +88,10 @@ async def close_test_dispute(house: House, asking: Asking, dispute_id: str, outc
     if dispute["status"] != disputes.UNDER_REVIEW:
         refusal = Unprocessable("dispute_unexpected_state", status=dispute["status"])
         return await refuse_once(house, asking, refusal)
-    await _rule(house, asking, dispute, outcome)
+    decided = await _rule(house, asking, dispute, outcome)
 
     async def change(transaction: Transaction) -> Reply:
-        ended = await end_dispute(house, transaction, asking.request_id, key, outcome)
+        ended = await end_dispute(house, transaction, asking.request_id, key, decided)
         if ended is None:
             raise Missing("resource_missing", "dispute_id")
         if ended["status"] != outcome:
@@ -123,7 +123,8 @@ async def _charge_back(
     return answer
 
 
-async def _rule(house: House, asking: Asking, dispute: Row, outcome: str) -> None:
+async def _rule(house: House, asking: Asking, dispute: Row, outcome: str) -> str:
+    """The network's decision, which may have been taken before."""
     ruling = relay.RuleOnChargeback(
         request_id=asking.request_id,
         merchant_id=dispute["merchant_id"],
@@ -132,6 +133,9 @@ async def _rule(house: House, asking: Asking, dispute: Row, outcome: str) -> Non
         won=outcome == "won",
     )
     try:
-        await house.vault.call(ruling)
+        answer = await house.vault.call(ruling)
     except NoAnswer as silence:
         raise Unavailable from silence
+    if not isinstance(answer, relay.Chargeback):
+        raise Unavailable
+    return answer.state

@@ -98,8 +98,6 @@ def test_a_decision_whose_process_was_lost_arrives(shop: Shop, merchant: Merchan
             told(merchant.ask("POST", f"/v1/disputes/{known}/evidence", answer), 200)
             till.door.after = {relay.RuleOnChargeback: lost}
             asking = till.asking(key, known, "won")
-            # The vault writes a new chargeback down within half a second.
-            await asyncio.sleep(1.0)
             with pytest.raises(Lost):
                 await close_test_dispute(till.house, asking, known, "won")
 

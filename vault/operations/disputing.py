@@ -38,7 +38,7 @@ class Disputing:
 
     async def represent(self, request: relay.Represent) -> relay.Done | relay.Rejected:
         """Hand evidence to the network; handed over again, it changes nothing."""
-        chargeback = await self._chargebacks.look(request)
+        chargeback = await self._known(request)
         if chargeback is None:
             return _UNKNOWN
         self._network.represent(chargeback, request)
@@ -51,12 +51,23 @@ class Disputing:
         chargeback = self._network.charge_back(request)
         return chargeback or relay.Rejected(code="nothing_to_charge_back")
 
-    async def rule(self, request: relay.RuleOnChargeback) -> relay.Done | relay.Rejected:
-        """Sandbox: have the network decide a chargeback."""
+    async def rule(self, request: relay.RuleOnChargeback) -> relay.Chargeback | relay.Rejected:
+        """Sandbox: have the network decide a chargeback; the first decision stands."""
         if request.livemode:
             return relay.Rejected(code="livemode_mismatch")
-        chargeback = await self._chargebacks.look(request)
+        chargeback = await self._known(request)
         if chargeback is None:
             return _UNKNOWN
         self._network.rule(chargeback, request.won)
-        return relay.Done()
+        await self.collect()
+        return await self._chargebacks.look(request) or _UNKNOWN
+
+    async def _known(
+        self, request: relay.Represent | relay.RuleOnChargeback
+    ) -> relay.Chargeback | None:
+        """The chargeback spoken of, even if it was opened a moment ago."""
+        chargeback = await self._chargebacks.look(request)
+        if chargeback is None:
+            await self.collect()
+            chargeback = await self._chargebacks.look(request)
+        return chargeback
