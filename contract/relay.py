@@ -1,7 +1,8 @@
 """Messages of the private relay door between the main house and the vault.
 
-Every request names the merchant and mode it acts for; the vault looks nothing up outside
-that pair.  Ids are native UUIDs, amounts are integers in minor units of `currency`.
+Every request but ListChargebacks names the merchant and mode it acts for; the vault looks
+nothing up outside that pair.  Ids are native UUIDs, amounts are integers in minor units of
+`currency`.
 `attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
 the same attempt arriving twice is answered with the stored result and never begun twice.
 Source: contract-decisions "Money", docs/decisions on the vault door.
@@ -12,6 +13,10 @@ from typing import Literal
 from uuid import UUID
 
 import msgspec
+
+ChargebackReason = Literal["fraudulent", "product_not_received", "unrecognized", "other"]
+# `won` by the merchant, or `lost`.
+ChargebackState = Literal["open", "won", "lost"]
 
 
 class _Scoped(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
@@ -82,6 +87,55 @@ class Resolve(_Scoped, kw_only=True, frozen=True, tag="resolve"):
     attempt_id: UUID
 
 
+class ListChargebacks(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_chargebacks"
+):
+    """What the card networks told of chargebacks, until it was acknowledged, oldest first.
+
+    The one request for all merchants, as a network's own reports are; every item names its
+    merchant. Answers ChargebackNews with at most `limit` items.
+    """
+
+    request_id: str
+    limit: int
+
+
+class AcknowledgeChargeback(_Scoped, kw_only=True, frozen=True, tag="acknowledge_chargeback"):
+    """The main house has recorded this `state` of a chargeback. Answers Done."""
+
+    chargeback_id: UUID
+    state: ChargebackState
+
+
+class Represent(_Scoped, kw_only=True, frozen=True, tag="represent"):
+    """Hand a merchant's evidence to the network, once. Answers Done or Rejected."""
+
+    chargeback_id: UUID
+    text: str
+    receipt_url: str | None
+    shipping_tracking: str | None
+    customer_communication: str | None
+
+
+class OpenChargeback(_Scoped, kw_only=True, frozen=True, tag="open_chargeback"):
+    """Sandbox: the simulated network charges back `amount` of a captured payment, or what is
+    left of it. Asked again under the same id, it answers what it opened before. Answers
+    Chargeback or Rejected."""
+
+    chargeback_id: UUID
+    payment_id: UUID
+    amount: int
+    reason: ChargebackReason
+
+
+class RuleOnChargeback(_Scoped, kw_only=True, frozen=True, tag="rule_on_chargeback"):
+    """Sandbox: the simulated network decides a chargeback. Answers Chargeback, with an earlier
+    decision if there was one, or Rejected."""
+
+    chargeback_id: UUID
+    won: bool
+
+
 class PublishKey(_Scoped, kw_only=True, frozen=True, tag="publish_key"):
     """Make a publishable key known at the token door as it stands now. Answers Done.
 
@@ -100,7 +154,21 @@ class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
 
 
 Request = (
-    Describe | Attach | Erase | Authorise | Capture | Reverse | Refund | Resolve | PublishKey | Echo
+    Describe
+    | Attach
+    | Erase
+    | Authorise
+    | Capture
+    | Reverse
+    | Refund
+    | Resolve
+    | ListChargebacks
+    | AcknowledgeChargeback
+    | Represent
+    | OpenChargeback
+    | RuleOnChargeback
+    | PublishKey
+    | Echo
 )
 
 
@@ -147,11 +215,35 @@ class Rejected(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag=
         "attempt_fenced",
         "payment_unknown",
         "livemode_mismatch",
+        "chargeback_unknown",
+        "nothing_to_charge_back",
     ]
+
+
+class Chargeback(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="chargeback"):
+    """Money of a captured payment that the payer's bank claims back, and how that stands."""
+
+    id: UUID
+    merchant_id: UUID
+    livemode: bool
+    payment_id: UUID
+    amount: int
+    currency: str
+    reason: ChargebackReason
+    state: ChargebackState
+    opened_at_ms: int
+
+
+class ChargebackNews(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="chargeback_news"
+):
+    """Chargebacks whose present state was not acknowledged yet."""
+
+    chargebacks: list[Chargeback]
 
 
 class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="done"):
     """It is done, or was done before."""
 
 
-Answer = Instrument | Decision | Resolution | Rejected | Done
+Answer = Instrument | Decision | Resolution | Rejected | Chargeback | ChargebackNews | Done

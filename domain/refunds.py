@@ -15,16 +15,21 @@ _REFUNDABLE = ("captured", "refunded")
 def refund_amount(payment: Mapping[str, Any], asked: int | None) -> int:
     """How much a refund takes: what is left of the capture unless an amount is asked for.
 
-    Raises 422 `payment_unexpected_state` where nothing was captured, and 422
-    `refund_exceeds_capture` naming what is left (all of the capture before any refund).
+    Raises 422 `payment_unexpected_state` where nothing was captured, 422
+    `refund_exceeds_capture` naming what is left (all of the capture before any refund), and
+    422 `payment_disputed` where it is a dispute that took what was asked for.
     """
     if payment["status"] not in _REFUNDABLE:
         raise Unprocessable("payment_unexpected_state", status=payment["status"])
-    left: int = payment["amount_captured"] - payment["amount_refunded"] - payment["amount_disputed"]
+    not_refunded: int = payment["amount_captured"] - payment["amount_refunded"]
+    left = not_refunded - payment["amount_disputed"]
     amount = left if asked is None else asked
-    if amount > left or amount == 0:
-        raise Unprocessable("refund_exceeds_capture", "amount", amount=amount, available=left)
-    return amount
+    if 0 < amount <= left:
+        return amount
+    wanted = not_refunded if asked is None else asked
+    if left < wanted <= not_refunded:
+        raise Unprocessable("payment_disputed", "amount", amount=wanted, available=left)
+    raise Unprocessable("refund_exceeds_capture", "amount", amount=amount, available=left)
 
 
 def resource(refund: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from uuid import UUID
 import orjson
 
 from contract.samples import sample_of
-from domain import events, payments, refunds, test_events
+from domain import disputes, events, payments, refunds, test_events
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing
 from flows.house import House
 from flows.replies import Reply, once
+from models.disputes import DisputeKey, read_dispute
 from models.outbox import record_event
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
@@ -111,4 +112,12 @@ async def _refund(transaction: Transaction, asking: Asking, identifier: UUID) ->
     return About(row["id"], row["event_sequence"], refunds.resource(row))
 
 
-_FINDERS: Final[dict[str, Find]] = {"payment": _payment, "refund": _refund}
+async def _dispute(transaction: Transaction, asking: Asking, identifier: UUID) -> About | None:
+    key = DisputeKey(identifier, asking.caller.merchant_id, asking.caller.livemode)
+    row = await read_dispute(transaction, key)
+    if row is None:
+        return None
+    return About(row["id"], row["event_sequence"], disputes.resource(row))
+
+
+_FINDERS: Final[dict[str, Find]] = {"payment": _payment, "refund": _refund, "dispute": _dispute}

@@ -265,6 +265,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'Refund amount ({amount}) exceeds the captured amount ({available}).',
     ),
+    'payment_disputed': ErrorCode(
+        422, 'invalid_request_error',
+        'The amount ({amount}) exceeds what is neither refunded nor disputed ({available}).',
+    ),
+    'dispute_unexpected_state': ErrorCode(
+        422, 'invalid_request_error',
+        "This is not possible while the dispute is '{status}'.",
+    ),
     'webhook_endpoint_limit': ErrorCode(
         422, 'invalid_request_error',
         'There are already 16 webhook endpoints.',

@@ -46,5 +46,7 @@ SAMPLES: Final[dict[str, dict[str, Any]]] = {'payment': {'object': 'payment',
              'reason': 'fraudulent',
              'status': 'needs_response',
              'evidence_due_by': '2026-04-25T23:59:59.000Z',
+             'evidence': None,
              'livemode': False,
-             'created_at': '2026-04-11T17:50:16.820Z'}}
+             'created_at': '2026-04-11T17:50:16.820Z',
+             'closed_at': None}}

@@ -236,22 +236,39 @@ DisputeReason: TypeAlias = Literal['fraudulent', 'product_not_received', 'unreco
 DisputeStatus: TypeAlias = Literal['needs_response', 'under_review', 'won', 'lost']
 
 
-class Dispute(TypedDict):
+DisputeAmount: TypeAlias = int
+
+
+EvidenceText: TypeAlias = str
+
+
+ReceiptUrl: TypeAlias = str
+
+
+ShippingTracking: TypeAlias = str
+
+
+class DisputeEvidence(TypedDict):
     """
-    A payment contested by its payer.
+    Your answer to a dispute.
     """
 
-    object: Literal['dispute']
-    id: DisputeId
-    payment_id: PaymentId
-    merchant_id: MerchantId
-    amount: RefundAmount
-    currency: Currency
-    reason: DisputeReason
-    status: DisputeStatus
-    evidence_due_by: Timestamp
-    livemode: bool
-    created_at: Timestamp
+    text: EvidenceText
+    receipt_url: ReceiptUrl | None
+    shipping_tracking: ShippingTracking | None
+    customer_communication: EvidenceText | None
+    submitted_at: Timestamp
+
+
+class DisputeEvidenceCreate(TypedDict):
+    """
+    Your answer. It can be sent once.
+    """
+
+    text: EvidenceText
+    receipt_url: NotRequired[ReceiptUrl]
+    shipping_tracking: NotRequired[ShippingTracking]
+    customer_communication: NotRequired[EvidenceText]
 
 
 MetadataUpdate: TypeAlias = dict[MetadataKey, str | None]
@@ -841,6 +858,27 @@ class TestEventCreate(TypedDict):
     object_id: NotRequired[EventObjectReference]
 
 
+class TestDisputeCreate(TypedDict):
+    """
+    Which captured payment is contested, why, and for how much.
+    """
+
+    payment_id: PaymentId
+    reason: NotRequired[DisputeReason]
+    amount: NotRequired[DisputeAmount]
+
+
+DisputeOutcome: TypeAlias = Literal['won', 'lost']
+
+
+class TestDisputeClose(TypedDict):
+    """
+    What the payer's bank decides.
+    """
+
+    outcome: DisputeOutcome
+
+
 class Liveness(TypedDict):
     """
     The process runs.
@@ -869,7 +907,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'insufficient_scope', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'insufficient_scope', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -955,6 +993,39 @@ class PaymentList(TypedDict):
     next_cursor: Cursor | None
     prev_cursor: Cursor | None
     total_count: TotalCount
+
+
+class Dispute(TypedDict):
+    """
+    A payment contested by its payer.
+    """
+
+    object: Literal['dispute']
+    id: DisputeId
+    payment_id: PaymentId
+    merchant_id: MerchantId
+    amount: DisputeAmount
+    currency: Currency
+    reason: DisputeReason
+    status: DisputeStatus
+    evidence_due_by: Timestamp
+    evidence: DisputeEvidence | None
+    livemode: bool
+    created_at: Timestamp
+    closed_at: Timestamp | None
+
+
+class DisputeList(TypedDict):
+    """
+    A page of disputes.
+    """
+
+    object: Literal['list']
+    data: list[Dispute]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount | None
 
 
 class Customer(TypedDict):

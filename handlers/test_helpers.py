@@ -1,6 +1,6 @@
 """The operations tagged `test_helpers`."""
 
-from flows import test_clocks, test_events
+from flows import sandbox_disputes, test_clocks, test_events
 from handlers.http import Answer, Request
 
 
@@ -37,4 +37,23 @@ async def delete_test_clock(request: Request) -> Answer:
 
 async def create_test_event(request: Request) -> Answer:
     reply = await test_events.create_test_event(request.house, request.caller, request.body)
+    return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])
+
+
+async def create_test_dispute(request: Request) -> Answer:
+    body = request.body
+    reply = await sandbox_disputes.create_test_dispute(
+        request.house,
+        request.caller,
+        body["payment_id"],
+        body.get("reason"),
+        body.get("amount"),
+    )
+    return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])
+
+
+async def close_test_dispute(request: Request) -> Answer:
+    reply = await sandbox_disputes.close_test_dispute(
+        request.house, request.caller, request.path["dispute_id"], request.body["outcome"]
+    )
     return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])

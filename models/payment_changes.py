@@ -27,6 +27,7 @@ _CHANGEABLE = (
     "amount_authorized",
     "amount_captured",
     "amount_refunded",
+    "amount_disputed",
     "failure_code",
     "decline_code",
     "pending_reason",

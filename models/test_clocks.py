@@ -17,7 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from models.tables import PAYMENTS, REFUNDS, TEST_CLOCKS, WEBHOOK_DELIVERIES
+from models.tables import DISPUTES, PAYMENTS, REFUNDS, TEST_CLOCKS, WEBHOOK_DELIVERIES
 from runtime.batches import ID, MOMENT, word
 from runtime.database import Row, Statement, Transaction, compile_sql
 
@@ -43,6 +43,7 @@ DELIVERY_WAITS: Final = sa.and_(
 FOLLOWING: Final = (
     Following(WEBHOOK_DELIVERIES.c.next_attempt_at, DELIVERY_WAITS),
     Following(REFUNDS.c.settle_at, REFUNDS.c.settle_at.is_not(None)),
+    Following(DISPUTES.c.work_at, DISPUTES.c.work_at.is_not(None)),
     Following(PAYMENTS.c.expires_at, PAYMENTS.c.expires_at.is_not(None)),
 )
 

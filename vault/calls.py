@@ -8,9 +8,20 @@ from runtime.database import DatabaseUnavailable
 from runtime.log import log
 from vault.operations.announcing import Announcing
 from vault.operations.charging import Charging
+from vault.operations.disputing import Disputing
 from vault.operations.keeping import Keeping
 from vault.operations.resolving import Resolving
 from vault.outcomes import CallRefused, CallUndecided
+
+DisputeCall = (
+    relay.ListChargebacks
+    | relay.AcknowledgeChargeback
+    | relay.Represent
+    | relay.OpenChargeback
+    | relay.RuleOnChargeback
+)
+
+NO_NEWS = "no_news"
 
 _CALLS = Counter("paymint_relay_calls", "Calls of the private door", ["call", "outcome"])
 
@@ -23,12 +34,14 @@ class Calls:
         charging: Charging,
         resolving: Resolving,
         keeping: Keeping,
+        disputing: Disputing,
         announcing: Announcing,
         clock: Clock,
     ) -> None:
         self._charging = charging
         self._resolving = resolving
         self._keeping = keeping
+        self._disputing = disputing
         self._announcing = announcing
         self._clock = clock
 
@@ -53,13 +66,15 @@ class Calls:
         finally:
             call = str(type(request).__struct_config__.tag)
             _CALLS.labels(call, outcome).inc()
-            log(
-                "relay_call",
-                request_id=request.request_id,
-                call=call,
-                outcome=outcome,
-                duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
-            )
+            # A worker asks for news every second; most of the time there is none.
+            if outcome != NO_NEWS:
+                log(
+                    "relay_call",
+                    request_id=request.request_id,
+                    call=call,
+                    outcome=outcome,
+                    duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+                )
 
     async def _dispatch(self, request: relay.Request, deadline_ms: int) -> relay.Answer:
         match request:
@@ -77,6 +92,21 @@ class Calls:
                 return await self._announcing.announce(request)
             case relay.Echo():
                 return await self._announcing.echo()
+            case _:
+                return await self._dispute(request)
+
+    async def _dispute(self, request: DisputeCall) -> relay.Answer:
+        match request:
+            case relay.ListChargebacks():
+                return await self._disputing.news(request)
+            case relay.AcknowledgeChargeback():
+                return await self._disputing.acknowledge(request)
+            case relay.Represent():
+                return await self._disputing.represent(request)
+            case relay.OpenChargeback():
+                return self._disputing.open(request)
+            case relay.RuleOnChargeback():
+                return await self._disputing.rule(request)
 
 
 def _outcome(answer: relay.Answer) -> str:
@@ -87,5 +117,7 @@ def _outcome(answer: relay.Answer) -> str:
             return answer.code
         case relay.Resolution():
             return answer.state
+        case relay.ChargebackNews():
+            return "news" if answer.chargebacks else NO_NEWS
         case _:
             return "done"

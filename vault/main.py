@@ -24,17 +24,20 @@ from vault.networks.journal import Journal
 from vault.networks.simulator import SimulatedNetworks
 from vault.operations.announcing import Announcing
 from vault.operations.charging import Charging
+from vault.operations.disputing import Disputing
 from vault.operations.keeping import Keeping
 from vault.operations.resolving import Resolving
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
 from vault.settings import Settings, read_settings
 from vault.store.attempts import AttemptStore
+from vault.store.chargebacks import ChargebackStore
 from vault.store.instruments import ERASED_PER_STATEMENT, InstrumentStore
 from vault.store.keys import DataKeyStore, PublishableKeyStore
 from vault.store.tokens import TokenStore
 
 SWEEP_SECONDS = 15.0
+CHARGEBACKS_LOOK_AGAIN_SECONDS = 0.5
 
 
 class Vault:
@@ -52,6 +55,8 @@ class Vault:
         self._attempts = AttemptStore(self._database, settings.database_url)
         self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
         self._tokens = TokenStore(settings.database_url)
+        self._network = SimulatedNetworks(self._journal, settings.network_latency, self._clock)
+        self._disputing = Disputing(ChargebackStore(self._database), self._network)
         self._relay = RelayDoor(self._calls().answer, self._clock)
         self._token_server = TokenServer(self._token_door(), settings.token_port)
 
@@ -66,6 +71,8 @@ class Vault:
             ends.callback(self._journal.close)
             sweep = asyncio.create_task(self._keep_sweeping())
             ends.callback(sweep.cancel)
+            collecting = asyncio.create_task(self._keep_collecting())
+            ends.callback(collecting.cancel)
             tls = server_tls(self._settings.state_directory / "tls")
             await self._relay.open(self._settings.relay_port, tls)
             await self._token_server.open()
@@ -79,13 +86,13 @@ class Vault:
         await asyncio.gather(self._token_server.close(), self._relay.close())
 
     def _calls(self) -> Calls:
-        latency = self._settings.network_latency
-        network = SimulatedNetworks(self._journal, latency, self._clock)
+        network = self._network
         charging = Charging(self._attempts, self._keyring, self._codes, network, self._clock)
         return Calls(
             charging,
             Resolving(self._attempts, charging, network),
             Keeping(self._instruments, self._keyring, self._codes),
+            self._disputing,
             Announcing(self._publishable_keys),
             self._clock,
         )
@@ -112,6 +119,15 @@ class Vault:
                     await asyncio.sleep(0)
             except DatabaseUnavailable as error:
                 log_exception("sweep_failed", error)
+
+    async def _keep_collecting(self) -> None:
+        while True:
+            await asyncio.sleep(CHARGEBACKS_LOOK_AGAIN_SECONDS)
+            try:
+                await self._disputing.collect()
+            except Exception as error:
+                # What was not heard is told again in the next round.
+                log_exception("chargebacks_not_collected", error)
 
 
 async def _serve() -> None:

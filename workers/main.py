@@ -9,6 +9,7 @@ import uvloop
 from adapters.settings import Settings
 from flows.authorisation_expiry import end_expired_authorisations
 from flows.card_erasure import erase_detached_cards
+from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
 from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
@@ -18,12 +19,14 @@ from runtime.log import configure, log
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from workers.deliveries import Deliveries
+from workers.disputes import Disputes
 from workers.refunds import Refunds
 from workers.turning import Turning
 
 PAYMENTS_LOOK_AGAIN_SECONDS = 0.5
 EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
 CLOCKS_LOOK_AGAIN_SECONDS = 1.0
+CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
@@ -36,10 +39,14 @@ class Worker:
     def __init__(self, house: House) -> None:
         self._deliveries = Deliveries(WebhookDelivery(house))
         self._refunds = Refunds(house)
+        self._disputes = Disputes(house)
+        chargebacks = partial(take_in_chargebacks, house)
         resume = partial(resume_due_payments, house)
         self._loops = (
             self._deliveries.loop,
             self._refunds.loop,
+            self._disputes.loop,
+            Turning("chargebacks", chargebacks, CHARGEBACKS_LOOK_AGAIN_SECONDS),
             Turning("payments", resume, PAYMENTS_LOOK_AGAIN_SECONDS),
             Turning(
                 "expiries",
@@ -64,7 +71,9 @@ class Worker:
         for task in still_turning:
             task.cancel()
         await asyncio.gather(*still_turning, return_exceptions=True)
-        await asyncio.gather(self._deliveries.finish(), self._refunds.finish())
+        await asyncio.gather(
+            self._deliveries.finish(), self._refunds.finish(), self._disputes.finish()
+        )
 
 
 async def _partitions(house: House) -> int:

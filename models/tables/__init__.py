@@ -9,6 +9,7 @@ from models.tables.alerts import ALERTS
 from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
+from models.tables.disputes import DISPUTES
 from models.tables.payments import PAYMENTS, REFUNDS
 from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
@@ -21,6 +22,7 @@ __all__ = [
     "AUDIT_ENTRIES",
     "COUNTERS",
     "CUSTOMERS",
+    "DISPUTES",
     "EVENTS",
     "GLOBAL_TABLES",
     "IDEMPOTENCY_KEYS",

@@ -17,7 +17,7 @@ from adapters.vault_door import Refused, Unknown, Unsent, VaultDoor
 from adapters.vault_door.door import client_tls
 from contract import relay
 from runtime.clock import SystemClock
-from runtime.frames import Kind, encode_frame
+from runtime.frames import PAYLOAD_MAX_BYTES, Kind, encode_frame
 from runtime.ids import uuid7
 from scripts.launcher.certificates import (
     ensure_certificates,
@@ -65,6 +65,7 @@ def test_many_calls_share_one_connection(tls: Path) -> None:
     async def answer(request: relay.Request, deadline_ms: int) -> relay.Answer:
         # Answers leave in another order than the calls came.
         await asyncio.sleep(int(request.request_id) % 5 / 1000)
+        assert isinstance(request, relay.Echo)
         return relay.Rejected(code="payment_unknown") if request.livemode else relay.Done()
 
     async def scenario() -> None:
@@ -173,6 +174,7 @@ def test_a_caller_that_goes_away_does_not_cancel_the_call(tls: Path) -> None:
 
     async def slow(request: relay.Request, deadline_ms: int) -> relay.Answer:
         await asyncio.sleep(0.1)
+        assert isinstance(request, relay.Echo)
         finished.append(request.merchant_id)
         return relay.Done()
 
@@ -229,7 +231,7 @@ def test_an_oversized_request_is_unsent(tls: Path) -> None:
     async def scenario() -> None:
         async with vault(tls) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
             with pytest.raises(Unsent, match="too large"):
-                await door.call(echo("x" * 70_000))
+                await door.call(echo("x" * PAYLOAD_MAX_BYTES))
 
     uvloop.run(scenario())
 

@@ -54,7 +54,14 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
         "request_id": logged_request(merchant),
         "alert_id": raised_alert(shop, merchant),
         "clock_id": Frozen(merchant).shown["id"],
+        "dispute_id": disputed(merchant, merchant.pay(method)["id"]),
     }
+
+
+def disputed(merchant: Merchant, payment: str) -> str:
+    """The id of a new dispute of a payment."""
+    body = {"payment_id": payment}
+    return str(told(merchant.ask("POST", "/v1/test_helpers/disputes", body), 201)["id"])
 
 
 def logged_request(merchant: Merchant) -> str:

@@ -6,6 +6,7 @@ Every number that is not listed succeeds.
 from dataclasses import dataclass
 from typing import Literal
 
+from contract import relay
 from vault.instruments import BankAccount, Card, Secret, Wallet
 
 REFUND_SETTLES_AFTER_MS = 3000
@@ -24,6 +25,8 @@ class Behaviour:
     code: str | None = None
     decline_code: str | None = None
     refund_settles_as: Literal["approved", "declined"] | None = None
+    # Once captured, the payer's bank charges it back for this reason.
+    charged_back_as: relay.ChargebackReason | None = None
     # The network goes silent, before or after it has decided.
     silent_before: bool = False
     silent_after: bool = False
@@ -50,6 +53,8 @@ _CARDS = {
     "4000000000000341": _declined("card_declined", "generic_decline"),
     "4000000000007726": Behaviour("refund_slow", refund_settles_as="approved"),
     "4000000000005126": Behaviour("refund_fails", refund_settles_as="declined"),
+    "4000000000000259": Behaviour("charged_back_fraudulent", charged_back_as="fraudulent"),
+    "4000000000002685": Behaviour("charged_back_missing", charged_back_as="product_not_received"),
     "4000009900000012": Behaviour("silent_before", silent_before=True),
     "4000009900000020": Behaviour("silent_after", silent_after=True),
     # The connection of an in-process network is reset: no answer, after it approved.

@@ -10,6 +10,7 @@ from vault.networks.journal import Line
 from vault.networks.network import Charge, Order
 
 SILENCE: Final = "silence"
+CHARGEBACK: Final = "chargeback"
 _APPROVED: Final = "approved"
 
 
@@ -47,7 +48,7 @@ def decided_charge(line: Line, behaviour: Behaviour, charge: Charge) -> Line:
 
 def decided_follow_up(line: Line, history: list[Line]) -> Line:
     """A capture, reversal or refund, decided by what the payment's history allows."""
-    approval = _approval(history)
+    approval = approval_of(history)
     if approval is None or not _allowed(line, approval, history):
         return msgspec.structs.replace(
             line, decision="declined", reference=None, code="processing_error"
@@ -57,11 +58,22 @@ def decided_follow_up(line: Line, history: list[Line]) -> Line:
     behaviour = behaviour_named(approval.behaviour)
     if line.kind == "refund" and behaviour.refund_settles_as:
         return msgspec.structs.replace(line, decision="pending", behaviour=behaviour.name)
+    if line.kind == "capture" and behaviour.charged_back_as:
+        return msgspec.structs.replace(line, behaviour=behaviour.name)
     return line
 
 
+def to_charge_back(history: list[Line]) -> int:
+    """What a payer's bank can still claim: captured, not refunded, not claimed before.
+
+    A refund is not refused for a chargeback: networks leave it to the merchant's own books
+    not to pay the same money back twice.
+    """
+    return _captured(history) - _sum(history, "refund") - _sum(history, CHARGEBACK)
+
+
 def _allowed(line: Line, approval: Line, history: list[Line]) -> bool:
-    captured = _sum(history, "capture") or (approval.amount if approval.kind == "sale" else 0)
+    captured = _captured(history)
     reversed_already = _sum(history, "reverse") > 0
     if line.currency not in ("", approval.currency):
         return False
@@ -72,7 +84,14 @@ def _allowed(line: Line, approval: Line, history: list[Line]) -> bool:
     return not reversed_already and line.amount <= captured - _sum(history, "refund")
 
 
-def _approval(history: list[Line]) -> Line | None:
+def _captured(history: list[Line]) -> int:
+    approval = approval_of(history)
+    sold = approval.amount if approval is not None and approval.kind == "sale" else 0
+    return _sum(history, "capture") or sold
+
+
+def approval_of(history: list[Line]) -> Line | None:
+    """The approved authorisation or sale of a payment."""
     for line in reversed(history):
         if line.kind in ("authorise", "sale") and line.decision == _APPROVED:
             return line

@@ -39,6 +39,34 @@ class Charge:
     sale: bool
 
 
+class ChargebackNetwork(Protocol):
+    """The part of a network that speaks of chargebacks.
+
+    What it tells, it tells until it was `heard`, so that nothing is lost between its books
+    and the vault's.
+    """
+
+    def chargebacks(self) -> list[relay.Chargeback]:
+        """What was opened or decided and was not heard yet."""
+        ...
+
+    def heard(self, chargebacks: list[relay.Chargeback]) -> None:
+        """These are in the vault's own books now."""
+        ...
+
+    def represent(self, chargeback: relay.Chargeback, evidence: relay.Represent) -> None:
+        """Hand evidence over; repeated, it changes nothing."""
+        ...
+
+    def charge_back(self, asked: relay.OpenChargeback) -> relay.Chargeback | None:
+        """Sandbox: open a chargeback now; None when nothing is left to claim."""
+        ...
+
+    def rule(self, chargeback: relay.Chargeback, won: bool) -> None:
+        """Sandbox: decide a chargeback now; the first decision stands."""
+        ...
+
+
 class CardNetwork(Protocol):
     """One interface for the simulator and for a network spoken to in ISO 8583."""
 

@@ -19,7 +19,15 @@ from vault.networks.behaviours import (
     behaviour_named,
     behaviour_of,
 )
-from vault.networks.books import SILENCE, decided_charge, decided_follow_up, opening_line
+from vault.networks.books import (
+    SILENCE,
+    approval_of,
+    decided_charge,
+    decided_follow_up,
+    opening_line,
+    to_charge_back,
+)
+from vault.networks.chargebacks import Bank, claim_line, decision_line, evidence_line, told_by
 from vault.networks.journal import Journal, Line
 from vault.networks.network import Charge, NetworkSilent, Order
 from vault.settings import Latency
@@ -38,6 +46,7 @@ class SimulatedNetworks:
         self._clock = clock
         self._attempts: OrderedDict[str, Line] = OrderedDict()
         self._payments: OrderedDict[str, list[Line]] = OrderedDict()
+        self._bank = Bank()
         self._catch_up()
 
     async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
@@ -66,6 +75,39 @@ class SimulatedNetworks:
         if line is None or line.decision == SILENCE or line.attempt != attempt_id.hex:
             return None
         return self._decision(line)
+
+    def chargebacks(self) -> list[relay.Chargeback]:
+        self._catch_up()
+        now_ms = self._clock.unix_ms()
+        for chargeback_id, capture in self._bank.claims_due(now_ms):
+            amount = to_charge_back(self._history(UUID(capture.payment)))
+            reason = behaviour_named(capture.behaviour).charged_back_as
+            if amount > 0 and reason is not None:
+                self._record(claim_line(capture, chargeback_id, (amount, reason), now_ms))
+        return self._bank.untold(now_ms)
+
+    def heard(self, chargebacks: list[relay.Chargeback]) -> None:
+        self._bank.heard(chargebacks)
+
+    def represent(self, chargeback: relay.Chargeback, evidence: relay.Represent) -> None:
+        self._record_once(evidence_line(chargeback, evidence.text, self._clock.unix_ms()))
+
+    def charge_back(self, asked: relay.OpenChargeback) -> relay.Chargeback | None:
+        self._catch_up()
+        known = self._attempts.get(asked.chargeback_id.hex)
+        if known is None:
+            history = self._history(asked.payment_id)
+            approval = approval_of(history)
+            amount = min(asked.amount, to_charge_back(history))
+            if approval is None or approval.merchant != asked.merchant_id.hex or amount <= 0:
+                return None
+            now_ms = self._clock.unix_ms()
+            claim = (amount, asked.reason)
+            known = self._record(claim_line(approval, asked.chargeback_id, claim, now_ms))
+        return told_by(known)
+
+    def rule(self, chargeback: relay.Chargeback, won: bool) -> None:
+        self._record_once(decision_line(chargeback, won, self._clock.unix_ms()))
 
     async def _follow_up(self, order: Order, kind: str) -> relay.Decision:
         known = self._repeated(order)
@@ -114,6 +156,11 @@ class SimulatedNetworks:
         self._remember(line)
         return line
 
+    def _record_once(self, line: Line) -> None:
+        self._catch_up()
+        if line.attempt not in self._attempts:
+            self._record(line)
+
     def _catch_up(self) -> None:
         for line in self._journal.news():
             self._remember(line)
@@ -122,6 +169,7 @@ class SimulatedNetworks:
         if line.attempt in self._attempts:
             return
         self._attempts[line.attempt] = line
+        self._bank.remember(line)
         history = self._payments.get(line.payment)
         if history is not None:
             history.append(line)

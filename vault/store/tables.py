@@ -117,6 +117,30 @@ sa.Index(
     postgresql_where=sa.and_(attempts.c.operation == "authorise", attempts.c.outcome == "approved"),
 )
 
+# What the networks told of chargebacks, and which of it the main house has recorded.
+chargebacks = sa.Table(
+    "chargebacks",
+    METADATA,
+    sa.Column("id", _UUID, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("livemode", sa.Boolean, nullable=False),
+    sa.Column("payment_id", _UUID, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("currency", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    # The last state that was acknowledged.
+    sa.Column("acknowledged", sa.Text),
+    sa.Column("opened_at", _MOMENT, nullable=False),
+    _one_of("state", "open", "won", "lost"),
+    _one_of("acknowledged", "open", "won", "lost"),
+)
+sa.Index(
+    "chargebacks_to_tell",
+    chargebacks.c.opened_at,
+    postgresql_where=chargebacks.c.acknowledged.is_distinct_from(chargebacks.c.state),
+)
+
 # What an Idempotency-Key at the token door stands for, kept 48 hours.
 token_requests = sa.Table(
     "token_requests",

@@ -1,0 +1,110 @@
+"""A process that is lost while it opens or decides a dispute: the worker hears of it too."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+import pytest
+
+from adapters.vault_door import Unsent
+from contract import relay
+from domain.refusals import Unavailable
+from flows.dispute_intake import take_in_chargebacks
+from flows.replies import Reply
+from flows.sandbox_disputes import close_test_dispute, create_test_dispute
+from tests.flows.till import Lost, Till, lost, open_till
+from tests.serving import eventually
+from tests.shop import Merchant, Shop, told
+
+SECONDS = 10.0
+AMOUNT = 10_000
+
+
+async def dispute(till: Till, key: UUID, payment: str) -> Reply:
+    asking = till.asking(key, payment, "dispute")
+    return await create_test_dispute(till.house, asking, payment, None, None)
+
+
+def of(merchant: Merchant, payment: str) -> list[str]:
+    return [each["id"] for each in merchant.get("/v1/disputes", payment_id=payment)["data"]]
+
+
+def test_a_dispute_whose_process_was_lost_is_recorded_by_the_worker(
+    shop: Shop, merchant: Merchant
+) -> None:
+    payment, key = merchant.pay()["id"], uuid4()
+
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+            till.door.after = {relay.OpenChargeback: lost}
+            with pytest.raises(Lost):
+                await dispute(till, key, payment)
+            await asyncio.to_thread(eventually, lambda: of(merchant, payment), SECONDS)
+            (known,) = of(merchant, payment)
+            # The same request again finds it; another key asks for money that is not there.
+            reply = await dispute(till, key, payment)
+            assert (reply.status, reply.resource["id"]) == (201, known)
+
+    asyncio.run(scenario())
+    assert merchant.payment(payment)["amount_disputed"] == AMOUNT
+    assert len(of(merchant, payment)) == 1
+
+
+def test_without_the_vault_nothing_is_opened(shop: Shop, merchant: Merchant) -> None:
+    payment, key = merchant.pay()["id"], uuid4()
+
+    async def no_link() -> None:
+        raise Unsent("no link")
+
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+            till.door.before = {relay.OpenChargeback: no_link}
+            with pytest.raises(Unavailable):
+                await dispute(till, key, payment)
+            assert of(merchant, payment) == []
+            assert (await dispute(till, key, payment)).status == 201
+
+    asyncio.run(scenario())
+
+
+def test_a_worker_that_is_lost_before_it_acknowledges(shop: Shop, merchant: Merchant) -> None:
+    payment = merchant.pay(merchant.tokenise("4000000000000259"))["id"]
+
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+            till.door.before = {relay.AcknowledgeChargeback: lost}
+            for _ in range(int(SECONDS / 0.1)):
+                try:
+                    await take_in_chargebacks(till.house)
+                except Lost:
+                    break
+                if of(merchant, payment):
+                    break
+                await asyncio.sleep(0.1)
+
+    asyncio.run(scenario())
+    assert eventually(lambda: of(merchant, payment), SECONDS)
+    assert len(of(merchant, payment)) == 1
+    events = [event["type"] for event in merchant.events() if event["type"].startswith("dispute")]
+    assert events == ["dispute.created"]
+
+
+def test_a_decision_whose_process_was_lost_arrives(shop: Shop, merchant: Merchant) -> None:
+    payment, key = merchant.pay()["id"], uuid4()
+
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+            known = (await dispute(till, uuid4(), payment)).resource["id"]
+            answer = {"text": "A photograph of the parcel."}
+            told(merchant.ask("POST", f"/v1/disputes/{known}/evidence", answer), 200)
+            till.door.after = {relay.RuleOnChargeback: lost}
+            asking = till.asking(key, known, "won")
+            with pytest.raises(Lost):
+                await close_test_dispute(till.house, asking, known, "won")
+
+            def won() -> bool:
+                return bool(merchant.get(f"/v1/disputes/{known}")["status"] == "won")
+
+            assert await asyncio.to_thread(eventually, won, SECONDS)
+
+    asyncio.run(scenario())
+    assert merchant.payment(payment)["amount_disputed"] == 0

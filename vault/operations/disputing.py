@@ -1,0 +1,73 @@
+"""Chargebacks on their way between the networks and the main house, both ways.
+
+A chargeback is in the vault's books before the network is told that it was heard, and the
+main house acknowledges what it has recorded: whoever dies in between, it is told again.
+"""
+
+from contract import relay
+from runtime.log import log
+from vault.networks.network import ChargebackNetwork
+from vault.store.chargebacks import ChargebackStore
+
+_UNKNOWN = relay.Rejected(code="chargeback_unknown")
+
+
+class Disputing:
+    """Collects what the networks tell, tells it on, and hands evidence over."""
+
+    def __init__(self, chargebacks: ChargebackStore, network: ChargebackNetwork) -> None:
+        self._chargebacks = chargebacks
+        self._network = network
+
+    async def collect(self) -> None:
+        """Write down what the networks have told since the last time."""
+        told = self._network.chargebacks()
+        if told:
+            await self._chargebacks.keep(told)
+            self._network.heard(told)
+            log("chargebacks_told", count=len(told))
+
+    async def news(self, request: relay.ListChargebacks) -> relay.ChargebackNews:
+        """What the main house has not acknowledged yet."""
+        return relay.ChargebackNews(chargebacks=await self._chargebacks.untold(request.limit))
+
+    async def acknowledge(self, request: relay.AcknowledgeChargeback) -> relay.Done:
+        """The main house has recorded a state of a chargeback."""
+        await self._chargebacks.acknowledge(request)
+        return relay.Done()
+
+    async def represent(self, request: relay.Represent) -> relay.Done | relay.Rejected:
+        """Hand evidence to the network; handed over again, it changes nothing."""
+        chargeback = await self._known(request)
+        if chargeback is None:
+            return _UNKNOWN
+        self._network.represent(chargeback, request)
+        return relay.Done()
+
+    def open(self, request: relay.OpenChargeback) -> relay.Chargeback | relay.Rejected:
+        """Sandbox: have the network charge a payment back; `collect` writes it down."""
+        if request.livemode:
+            return relay.Rejected(code="livemode_mismatch")
+        chargeback = self._network.charge_back(request)
+        return chargeback or relay.Rejected(code="nothing_to_charge_back")
+
+    async def rule(self, request: relay.RuleOnChargeback) -> relay.Chargeback | relay.Rejected:
+        """Sandbox: have the network decide a chargeback; the first decision stands."""
+        if request.livemode:
+            return relay.Rejected(code="livemode_mismatch")
+        chargeback = await self._known(request)
+        if chargeback is None:
+            return _UNKNOWN
+        self._network.rule(chargeback, request.won)
+        await self.collect()
+        return await self._chargebacks.look(request) or _UNKNOWN
+
+    async def _known(
+        self, request: relay.Represent | relay.RuleOnChargeback
+    ) -> relay.Chargeback | None:
+        """The chargeback spoken of, even if it was opened a moment ago."""
+        chargeback = await self._chargebacks.look(request)
+        if chargeback is None:
+            await self.collect()
+            chargeback = await self._chargebacks.look(request)
+        return chargeback
