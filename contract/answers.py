@@ -5,6 +5,7 @@ counted; where PAYMINT_STRICT_ANSWERS is 1 (tests, continuous integration) it is
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -41,7 +42,7 @@ class Answers:
         self._codes = frozenset(operation["x-errors"])
         self._strict = os.environ.get(STRICT_VARIABLE) == "1"
         self._valid = {
-            int(status): compile_validator(document, _schema(document, response)).is_valid
+            int(status): _judge(document, response)
             for status, response in operation["responses"].items()
         }
 
@@ -85,7 +86,13 @@ def encode(body: Any) -> bytes:
     return data
 
 
-def _schema(document: Node, response: Node) -> Node:
+def _judge(document: Node, response: Node) -> Callable[[Any], bool]:
     content = resolved(document, response)["content"]
-    schema: Node = content["application/json"]["schema"]
-    return schema
+    if "application/json" not in content:
+        # Text that was made when the process started; there is nothing in it to judge.
+        return _any_text
+    return compile_validator(document, content["application/json"]["schema"]).is_valid
+
+
+def _any_text(body: Any) -> bool:
+    return isinstance(body, bytes)

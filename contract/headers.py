@@ -13,6 +13,7 @@ SINGLE_HEADERS = {
     b"content-type": "Content-Type",
     b"host": "Host",
     b"idempotency-key": "Idempotency-Key",
+    b"paymint-version": "Paymint-Version",
 }
 CONTENT_LENGTH_DIGITS_MAX = 18
 

@@ -8,6 +8,7 @@ from contract.answers import Answers
 from contract.bodies import Body
 from contract.document import DocumentError, House, Node, Place, operations_of
 from contract.parameters import Parameters
+from contract.versions.registry import Rendering, renderings_of
 
 # What each extension may say; one that is missing or unknown stops the start.
 EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
@@ -15,7 +16,7 @@ EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "x-idempotency": ("required", "accepted", "none"),
     "x-rate-limit": ("standard", "publishable", "public", "none"),
     "x-max-body-bytes": (0, 262_144),
-    "x-cache": ("no-store", "private-no-cache", "private-300"),
+    "x-cache": ("no-store", "private-no-cache", "private-300", "public-86400"),
 }
 OTHER_EXTENSIONS = ("x-errors", "x-sdk", "x-paginated")
 
@@ -34,6 +35,7 @@ class Operation:
 
     `path` is the template (`/v1/payments/{payment_id}`), `method` upper-case, `body` None
     where the operation takes none.  `requirements` is empty where no key is needed.
+    `older` tells by version how it answers in those before the present one.
     """
 
     operation_id: str
@@ -49,20 +51,24 @@ class Operation:
     parameters: Parameters
     body: Body | None
     answers: Answers
+    older: Mapping[str, Rendering]
 
 
 def compile_operations(document: Node, house: House) -> dict[str, Operation]:
     """The operations of a house by id; raises DocumentError when the document lacks something."""
     operations: dict[str, Operation] = {}
+    older = renderings_of(document, house)
     for place in operations_of(document, house):
-        operation = _compiled(document, place)
+        operation = _compiled(document, place, older)
         if operation.operation_id in operations:
             raise DocumentError(f"two operations are called {operation.operation_id}")
         operations[operation.operation_id] = operation
     return operations
 
 
-def _compiled(document: Node, place: Place) -> Operation:
+def _compiled(
+    document: Node, place: Place, older: Mapping[str, Mapping[str, Rendering]]
+) -> Operation:
     node = place.node
     _check_extensions(place)
     body = node.get("requestBody")
@@ -81,6 +87,7 @@ def _compiled(document: Node, place: Place) -> Operation:
         parameters=Parameters(document, place.parameters),
         body=None if body is None else Body(document, body, max_body_bytes),
         answers=Answers(document, node),
+        older=older[node["operationId"]],
     )
 
 

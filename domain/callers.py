@@ -1,7 +1,10 @@
 """Who is asking: the merchant, the mode and the scopes behind an API key."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
+
+from domain.api_versions import PRESENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,7 +13,8 @@ class Caller:
 
     `scopes` are those the key was given; what they imply stands in the document.
     `key_display` is the prefix and the last four characters, all that may be written down
-    of a key (blueprint section 4).
+    of a key (blueprint section 4).  `api_version` is the merchant's pin, `frozen_time` where
+    the merchant's test clock stands, None without one.
     """
 
     merchant_id: UUID
@@ -19,6 +23,12 @@ class Caller:
     key_display: str
     scopes: frozenset[str]
     merchant_status: str
+    api_version: str = PRESENT
+    frozen_time: datetime | None = None
+
+    def business_now(self, now: datetime) -> datetime:
+        """The merchant's own moment; `now` is the wall clock's."""
+        return now if self.frozen_time is None else self.frozen_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ def resource(
         "status": merchant["status"],
         "settlement_currency": merchant["settlement_currency"],
         "webhook_url": webhook_url,
+        "api_version": merchant["api_version"],
         "livemode": livemode,
         "revision": merchant["revision"],
         "created_at": moments.to_text(merchant["created_at"]),

@@ -147,4 +147,6 @@ class KeyRing:
             key_display=row["display"],
             scopes=frozenset(row["scopes"]),
             merchant_status=row["merchant_status"],
+            api_version=row["api_version"],
+            frozen_time=row["frozen_time"],
         )

@@ -11,6 +11,7 @@ from adapters.duplicates import Duplicates
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
+from flows.deprecated_use import DeprecatedUse
 from models.audit import AuditTrail
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
@@ -41,6 +42,7 @@ class House:
     keys: KeyRing
     duplicates: Duplicates
     vault: VaultDoor
+    deprecated_use: DeprecatedUse
 
     def new_id(self) -> UUID:
         """A new UUIDv7 of this moment."""
@@ -52,6 +54,7 @@ class House:
         await self.decide.close()
         await self.payment.close()
         await self.audit.close()
+        await self.deprecated_use.close()
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
@@ -76,6 +79,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         keys=KeyRing(database, clock),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
+        deprecated_use=DeprecatedUse(database, clock),
     )
     await database.open()
     await vault.start()

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from contract.versions.registry import check_choice
 from domain import merchants, webhook_endpoints
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.preconditions import check_revision
 from domain.refusals import Missing
 from flows.house import House
+from models.announcing import announce_merchant
 from models.merchants import lock_merchant, read_merchant, save_merchant
 from models.webhook_endpoints import (
     count_endpoints,
@@ -18,7 +20,7 @@ from models.webhook_endpoints import (
 from runtime.database import Transaction
 
 # What a merchant may change of itself, beside the webhook URL, which is an endpoint.
-_OWN_FIELDS = ("business_name",)
+_OWN_FIELDS = ("business_name", "api_version")
 
 
 async def retrieve_merchant(house: House, asking: Asking, merchant_id: str) -> dict[str, Any]:
@@ -31,9 +33,10 @@ async def retrieve_merchant(house: House, asking: Asking, merchant_id: str) -> d
 async def update_merchant(
     house: House, asking: Asking, merchant_id: str, body: dict[str, Any]
 ) -> dict[str, Any]:
-    """Change what `body` names: business_name, webhook_url (None clears it).
+    """Change what `body` names: business_name, webhook_url (None clears it), api_version.
 
-    Raises 400 `url_not_https` or `url_not_public`, 404, 412, 422 `webhook_endpoint_limit`.
+    Raises 400 `url_not_https` or `url_not_public`, 404, 412, 422 `api_version_unavailable`
+    or `webhook_endpoint_limit`.
     """
     url = body.get("webhook_url")
     if url is not None:
@@ -43,10 +46,13 @@ async def update_merchant(
     async with house.database.transaction() as transaction:
         row = await lock_merchant(transaction, asking.caller.merchant_id)
         check_revision(asking.if_match, row["revision"])
+        if "api_version" in body:
+            check_choice(body["api_version"], asking.caller.business_now(house.clock.now()))
         if "webhook_url" in body:
             await _set_url(transaction, asking, url)
         own = {name: body[name] for name in _OWN_FIELDS if name in body}
         await save_merchant(transaction, {**row, **own})
+        await announce_merchant(transaction, row["id"])
         return await _shown(transaction, asking)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from adapters.vault_door import NoAnswer
 from contract import relay
 from domain import api_keys, merchants
+from domain.api_versions import PRESENT
 from domain.refusals import Unavailable
 from flows.house import House
 from models import accounts
@@ -42,6 +43,7 @@ async def create_sandbox_account(
         "country": asked["country"],
         "status": "pending_review",
         "settlement_currency": DEFAULT_CURRENCY,
+        "api_version": PRESENT,
         "created_at": now,
         "revision": 1,
     }

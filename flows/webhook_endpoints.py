@@ -4,6 +4,7 @@ import os
 from typing import Any, Final
 from uuid import UUID
 
+from contract.versions.registry import check_choice
 from domain import signatures, webhook_endpoints
 from domain.callers import Asking
 from domain.ids import from_text
@@ -27,7 +28,8 @@ CREATED: Final = 201
 async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, Any]) -> Reply:
     """A new endpoint with its secret, which no later answer shows.
 
-    Raises 400 `url_not_https` or `url_not_public`, 422 `webhook_endpoint_limit`.
+    Raises 400 `url_not_https` or `url_not_public`, 422 `api_version_unavailable` or
+    `webhook_endpoint_limit`.
     """
     allow_loopback = house.settings.allow_loopback_webhooks
     webhook_endpoints.check_url(body["url"], "url", allow_loopback=allow_loopback)
@@ -35,6 +37,8 @@ async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, 
     secret = signatures.compose_secret(os.urandom(signatures.SECRET_BYTES))
 
     async def change(transaction: Transaction) -> Reply:
+        if body.get("api_version") is not None:
+            check_choice(body["api_version"], caller.business_now(house.clock.now()))
         await lock_endpoints(transaction, caller.merchant_id, caller.livemode)
         existing = await count_endpoints(transaction, caller.merchant_id, caller.livemode)
         webhook_endpoints.check_room(existing)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from contract.errors import RawHeader
 from contract.headers import Headers
 from contract.operations import Operation
+from contract.versions.registry import Rendering
 from domain.callers import Caller, Once
 from domain.refusals import Refusal
 from flows.house import House
@@ -42,12 +43,14 @@ class Exchange:
         "path_parameters",
         "query",
         "receive",
+        "rendering",
         "request_id",
         "resource_id",
         "scope",
         "scopes_used",
         "send",
         "status",
+        "version",
     )
 
     def __init__(self, house: House, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,6 +66,8 @@ class Exchange:
         self.key_refusal: Refusal | None = None  # authenticate
         self.scopes_used: tuple[str, ...] = ()  # authorise
         self.body: Any = None  # body
+        self.version: str | None = None  # version
+        self.rendering: Rendering | None = None  # version
         self.query: dict[str, Any] = {}  # validate
         self.idempotency_key: str | None = None  # idempotency
         self.once: Once | None = None  # idempotency

@@ -20,11 +20,13 @@ from gateway.steps import (
     header_syntax,
     idempotency,
     measure,
+    publish,
     represent,
     request_id,
     stamp,
     standing,
     validate,
+    version,
 )
 
 # Around everything, Connexion too: these see every request and own every answer.
@@ -42,9 +44,11 @@ WITH_AN_OPERATION: tuple[OperationStep, ...] = (header_syntax.bind,)
 WITH_A_CALLER: tuple[OperationStep, ...] = (
     standing.bind,
     body.bind,
+    version.bind,
     validate.bind,
     idempotency.bind,
     represent.bind,
+    publish.bind,
 )
 
 

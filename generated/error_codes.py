@@ -89,6 +89,18 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         400, 'invalid_request_error',
         'The request body must be a JSON object.',
     ),
+    'api_version_unknown': ErrorCode(
+        400, 'invalid_request_error',
+        "Header 'Paymint-Version' does not name a version of this API.",
+    ),
+    'api_version_brownout': ErrorCode(
+        410, 'invalid_request_error',
+        'This API version is on its way out and is not answered during this hour.',
+    ),
+    'api_version_removed': ErrorCode(
+        410, 'invalid_request_error',
+        'This API version has been removed.',
+    ),
     'parameter_missing': ErrorCode(
         400, 'invalid_request_error',
         "Required parameter '{param}' is missing.",
@@ -236,6 +248,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'refund_exceeds_capture': ErrorCode(
         422, 'invalid_request_error',
         'Refund amount ({amount}) exceeds the captured amount ({available}).',
+    ),
+    'api_version_unavailable': ErrorCode(
+        422, 'invalid_request_error',
+        "The version in '{param}' has been removed and cannot be chosen.",
     ),
     'webhook_endpoint_limit': ErrorCode(
         422, 'invalid_request_error',

@@ -14,7 +14,14 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 
-from models.tables import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
+from models.tables import (
+    EVENTS,
+    MERCHANTS,
+    TEST_CLOCKS,
+    WEBHOOK_ATTEMPTS,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_ENDPOINTS,
+)
 from runtime.batches import ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
 from runtime.database import Row, Transaction, compile_sql
@@ -133,14 +140,26 @@ def _lease_statement() -> sa.Select[Any]:
         endpoint.id == leased.c.endpoint_id, endpoint.merchant_id == leased.c.merchant_id
     )
     to_event = sa.and_(event.id == leased.c.event_id, event.merchant_id == leased.c.merchant_id)
+    of_clock = sa.and_(
+        TEST_CLOCKS.c.merchant_id == endpoint.merchant_id,
+        TEST_CLOCKS.c.livemode == endpoint.livemode,
+    )
+    of_merchant = MERCHANTS.c.id == endpoint.merchant_id
     is_open = sa.and_(endpoint.deleted_at.is_(None), endpoint.status == word("enabled"))
     return sa.select(
         leased.c.endpoint_id,
         leased.c.attempts,
         sa.case((is_open, endpoint.url)).label("url"),
         endpoint.secret,
+        sa.func.coalesce(endpoint.api_version, MERCHANTS.c.api_version).label("api_version"),
+        TEST_CLOCKS.c.frozen_time,
         *event,
-    ).select_from(leased.join(WEBHOOK_ENDPOINTS, to_endpoint).join(EVENTS, to_event))
+    ).select_from(
+        leased.join(WEBHOOK_ENDPOINTS, to_endpoint)
+        .join(EVENTS, to_event)
+        .join(MERCHANTS, of_merchant)
+        .outerjoin(TEST_CLOCKS, of_clock)
+    )
 
 
 def _record_statement() -> bytes:
@@ -235,7 +254,8 @@ async def lease_deliveries(
     """Take up to `free` due deliveries until `until`.
 
     Each row has the event's columns and the endpoint's endpoint_id, url (None when it
-    takes nothing any more) and secret, and attempts, the number made so far.
+    takes nothing any more), secret and api_version (its own, or the merchant's pin), the
+    merchant's frozen_time if a test clock holds it, and attempts, the number made so far.
     """
     full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
     room = {"free": free, "full": full, "rows": batch(under_way)}

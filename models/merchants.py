@@ -14,6 +14,7 @@ _SAVE = compile_sql(
     sa.update(MERCHANTS)
     .values(
         business_name=sa.bindparam("business_name", type_=MERCHANTS.c.business_name.type),
+        api_version=sa.bindparam("api_version", type_=MERCHANTS.c.api_version.type),
         revision=MERCHANTS.c.revision + sa.literal_column("1"),
     )
     .where(_THIS_ONE)
@@ -33,5 +34,9 @@ async def lock_merchant(transaction: Transaction, merchant_id: UUID) -> Row:
 
 async def save_merchant(transaction: Transaction, merchant: Row) -> Row:
     """Write what may change of a locked merchant, under its next revision."""
-    name = merchant["business_name"]
-    return await transaction.one(_SAVE, of_id=merchant["id"], business_name=name)
+    return await transaction.one(
+        _SAVE,
+        of_id=merchant["id"],
+        business_name=merchant["business_name"],
+        api_version=merchant["api_version"],
+    )

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from scripts.spec_rules import errors, operations, schemas
+from scripts.spec_rules import errors, operations, schemas, versions
 from scripts.spec_rules.reading import Finding, Node, Rule, at, load, resolve, walk
 
 RULES: tuple[Rule, ...] = (
@@ -24,6 +24,8 @@ RULES: tuple[Rule, ...] = (
     errors.check_catalogue,
     errors.check_declared_errors,
     errors.check_request_errors,
+    versions.check_versions,
+    versions.check_headers,
     schemas.check_schemas,
     schemas.check_strings,
     schemas.check_examples,

@@ -15,6 +15,8 @@ MERCHANTS = sa.Table(
     sa.Column("country", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("settlement_currency", sa.Text, nullable=False),
+    # The version of the API the merchant is pinned to, the newest when the account was opened.
+    sa.Column("api_version", sa.Text, nullable=False),
     created(),
     revision(),
     one_of("status", "pending_review", "active", "suspended", "terminated"),

@@ -57,8 +57,8 @@ def check_catalogue(document: Node) -> Iterator[Finding]:
 
 
 def is_refusal(response: Node) -> bool:
-    media = response["content"]["application/json"]
-    return bool(media["schema"] == {"$ref": "#/components/schemas/Error"})
+    media = response["content"].get("application/json", {})
+    return bool(media.get("schema") == {"$ref": "#/components/schemas/Error"})
 
 
 def check_declared_errors(document: Node) -> Iterator[Finding]:

@@ -15,13 +15,14 @@ FAULTS: dict[str, dict[str, str | bytes]] = {
     "payload_too_large": {"content-length": "999999"},
     "content_type_unsupported": {"content-type": "text/plain"},
     "json_invalid": {"content": b"{"},
+    "api_version_unknown": {"content": b"{}", "paymint-version": "2026-04-02"},
     "parameter_unknown": {"content": b"{}", "path": "/v1/payments?zz=1"},
     "parameter_missing": {"content": b"{}", "path": "/v1/payments"},
     "idempotency_key_missing": {
         "content": b'{"amount":5000,"currency":"usd","payment_method_id":"pm_1"}'
     },
 }
-STATUSES = [404, 405, 400, 401, 403, 413, 415, 400, 400, 400, 400]
+STATUSES = [404, 405, 400, 401, 403, 413, 415, 400, 400, 400, 400, 400]
 
 
 def test_the_order() -> None:
