@@ -1,11 +1,10 @@
 """Which version of the API a request is answered in, and what that version is at its moment."""
 
 from contract.versions import registry
+from contract.versions.entering import HEADER
 from contract.versions.registry import BY_HEADER, DATES
 from domain.api_versions import PRESENT, Standing
 from gateway.exchange import Exchange
-
-HEADER = b"paymint-version"
 
 
 def version_of(exchange: Exchange) -> str:

@@ -6,22 +6,18 @@ may be used again from another version.
 """
 
 from contract.operations import Operation
-from contract.versions.registry import BY_HEADER, raised
+from contract.versions.entering import HEADER, check_name, check_served
+from contract.versions.registry import raised
 from domain.api_versions import PRESENT, Standing
-from domain.refusals import Gone, Malformed
 from gateway.exchange import Exchange, Proceed
-from gateway.versioning import HEADER, standing_of, version_of
-
-NAME = "Paymint-Version"
+from gateway.versioning import standing_of, version_of
 
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     older, operation_id = operation.older, operation.operation_id
 
     async def versioned(exchange: Exchange) -> None:
-        named = exchange.headers.get(HEADER)
-        if named is not None and named not in BY_HEADER:
-            raise Malformed("api_version_unknown", NAME)
+        check_name(exchange.headers.get(HEADER))
         version = exchange.version = version_of(exchange)
         if version != PRESENT:
             _enter(exchange, version)
@@ -39,7 +35,4 @@ def _enter(exchange: Exchange, version: str) -> None:
         return
     if exchange.caller is not None:
         exchange.house.deprecated_use.note(exchange.caller, version)
-    if standing is Standing.BROWNOUT:
-        raise Gone("api_version_brownout", NAME)
-    if standing is Standing.REMOVED:
-        raise Gone("api_version_removed", NAME)
+    check_served(standing)
