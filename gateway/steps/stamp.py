@@ -15,6 +15,7 @@ CACHE_CONTROL = {
     "private-300": b"private, max-age=300",
     "public-86400": b"public, max-age=86400",
 }
+UNKEPT = "no-store"
 FIRST_ERROR_STATUS = 400
 
 _EVERYWHERE: tuple[RawHeader, ...] = (
@@ -24,14 +25,16 @@ _EVERYWHERE: tuple[RawHeader, ...] = (
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
 )
-_STAMPS: dict[tuple[str, str], tuple[RawHeader, ...]] = {
-    (version, name): (
-        (b"paymint-version", version.encode("ascii")),
-        (b"cache-control", value),
-        *_EVERYWHERE,
-    )
+_STAMPS: dict[str, dict[str, tuple[RawHeader, ...]]] = {
+    version: {
+        name: (
+            (b"paymint-version", version.encode("ascii")),
+            (b"cache-control", value),
+            *_EVERYWHERE,
+        )
+        for name, value in CACHE_CONTROL.items()
+    }
     for version in DATES
-    for name, value in CACHE_CONTROL.items()
 }
 _LEAVING = {version: standing_headers(version) for version in LIVES}
 
@@ -42,7 +45,7 @@ def bind(proceed: Proceed) -> Proceed:
         operation, headers = exchange.operation, exchange.answer_headers
         kept = operation is not None and exchange.status < FIRST_ERROR_STATUS
         version = exchange.version or version_of(exchange)
-        headers += _STAMPS[version, operation.cache if kept and operation else "no-store"]
+        headers += _STAMPS[version][operation.cache if kept and operation else UNKEPT]
         if version in _LEAVING and standing_of(exchange, version) is not Standing.CURRENT:
             headers += _LEAVING[version]
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))

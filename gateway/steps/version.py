@@ -17,19 +17,28 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     older, operation_id = operation.older, operation.operation_id
 
     async def versioned(exchange: Exchange) -> None:
-        check_name(exchange.headers.get(HEADER))
-        version = exchange.version = version_of(exchange)
-        if version != PRESENT:
-            _enter(exchange, version)
-            exchange.rendering = older[version]
-            if exchange.body is not None:
-                exchange.body = raised(version, operation_id, exchange.body)
+        named, caller = exchange.headers.get(HEADER), exchange.caller
+        # Nearly every request goes this way, and pays for no more.
+        if named is None and (caller is None or caller.api_version == PRESENT):
+            exchange.version = PRESENT
+        else:
+            check_name(named)
+            enter(exchange, version_of(exchange))
         await proceed(exchange)
+
+    def enter(exchange: Exchange, version: str) -> None:
+        exchange.version = version
+        if version == PRESENT:
+            return
+        _check(exchange, version)
+        exchange.rendering = older[version]
+        if exchange.body is not None:
+            exchange.body = raised(version, operation_id, exchange.body)
 
     return versioned
 
 
-def _enter(exchange: Exchange, version: str) -> None:
+def _check(exchange: Exchange, version: str) -> None:
     standing = standing_of(exchange, version)
     if standing is Standing.CURRENT:
         return
