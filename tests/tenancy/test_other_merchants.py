@@ -13,7 +13,8 @@ from generated.operations import OPERATIONS, OperationRow
 from tests.gateway.door import DOCUMENT
 from tests.shop import Merchant, Shop, error, told
 
-WITH_IDS = [row for row in OPERATIONS if "{" in row.path]
+# A version's document has a date in its path and belongs to nobody.
+WITH_IDS = [row for row in OPERATIONS if "{" in row.path and row.tag != "documents"]
 LISTS = [row for row in OPERATIONS if row.operation_id.startswith("list_")]
 Stock = dict[str, str]
 
