@@ -17,6 +17,7 @@ SINGLE_HEADERS = {
     b"content-type": "Content-Type",
     b"host": "Host",
     b"idempotency-key": "Idempotency-Key",
+    b"paymint-version": "Paymint-Version",
 }
 CONTENT_LENGTH_DIGITS_MAX = 18
 IDEMPOTENCY_KEY = "Idempotency-Key"

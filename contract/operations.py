@@ -10,6 +10,7 @@ from contract.document import DocumentError, House, Node, Place, operations_of
 from contract.fieldsets import PARAMETER as FIELDS
 from contract.fieldsets import Fieldset, fieldset_of
 from contract.parameters import Parameters
+from contract.versions.registry import Rendering, renderings_of
 
 # What each extension may say; one that is missing or unknown stops the start.
 EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
@@ -17,7 +18,7 @@ EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "x-idempotency": ("required", "accepted", "items", "none"),
     "x-rate-limit": ("standard", "publishable", "public", "none"),
     "x-max-body-bytes": (0, 262_144, 1_048_576),
-    "x-cache": ("no-store", "private-no-cache", "private-300"),
+    "x-cache": ("no-store", "private-no-cache", "private-300", "public-86400"),
 }
 OTHER_EXTENSIONS = ("x-errors", "x-item-errors", "x-sdk", "x-paginated")
 
@@ -36,7 +37,8 @@ class Operation:
 
     `path` is the template (`/v1/payments/{payment_id}`), `method` upper-case, `body` None
     where the operation takes none, `fieldset` where `fields` cannot be asked for.
-    `requirements` is empty where no key is needed.
+    `requirements` is empty where no key is needed.  `older` tells by version how it answers
+    in those before the present one.
     """
 
     operation_id: str
@@ -53,20 +55,24 @@ class Operation:
     body: Body | None
     answers: Answers
     fieldset: Fieldset | None
+    older: Mapping[str, Rendering]
 
 
 def compile_operations(document: Node, house: House) -> dict[str, Operation]:
     """The operations of a house by id; raises DocumentError when the document lacks something."""
     operations: dict[str, Operation] = {}
+    older = renderings_of(document, house)
     for place in operations_of(document, house):
-        operation = _compiled(document, place)
+        operation = _compiled(document, place, older)
         if operation.operation_id in operations:
             raise DocumentError(f"two operations are called {operation.operation_id}")
         operations[operation.operation_id] = operation
     return operations
 
 
-def _compiled(document: Node, place: Place) -> Operation:
+def _compiled(
+    document: Node, place: Place, older: Mapping[str, Mapping[str, Rendering]]
+) -> Operation:
     node = place.node
     _check_extensions(place)
     body = node.get("requestBody")
@@ -87,6 +93,7 @@ def _compiled(document: Node, place: Place) -> Operation:
         body=None if body is None else Body(document, body, max_body_bytes),
         answers=Answers(document, node),
         fieldset=fieldset_of(document, node) if FIELDS in parameters.query else None,
+        older=older[node["operationId"]],
     )
 
 

@@ -13,7 +13,7 @@ _PLAIN_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # The code `parameters_exclusive` names these two.
 EXCLUSIVE = ("starting_after", "ending_before")
-KNOWN_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match")
+KNOWN_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match", "Paymint-Version")
 
 
 class Parameters:

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from domain.allowlists import Network
+from domain.api_versions import PRESENT
 from domain.scopes import PLATFORM
 
 
@@ -16,6 +17,8 @@ class Caller:
     `key_display` is the prefix and the last four characters, all that may be written down
     of a key (blueprint section 4).  `allowed_from`: the networks that the key may be used
     from; None: all.  `terminated_at`: when the merchant's account was closed, if it was.
+    `api_version` is the merchant's pin, `frozen_time` where the merchant's test clock
+    stands, None without one.
     """
 
     merchant_id: UUID
@@ -26,11 +29,17 @@ class Caller:
     merchant_status: str
     allowed_from: tuple[Network, ...] | None = None
     terminated_at: datetime | None = None
+    api_version: str = PRESENT
+    frozen_time: datetime | None = None
 
     @property
     def is_platform(self) -> bool:
         """The operator of the platform, who belongs to no merchant."""
         return PLATFORM in self.scopes
+
+    def business_now(self, now: datetime) -> datetime:
+        """The merchant's own moment; `now` is the wall clock's."""
+        return now if self.frozen_time is None else self.frozen_time
 
 
 @dataclass(frozen=True, slots=True)

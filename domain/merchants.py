@@ -20,7 +20,9 @@ STEPS: Final[Mapping[str, frozenset[str]]] = {
 READABLE_AFTER_TERMINATION: Final = timedelta(days=90)
 
 # The category decides about risk and fees, the status about everything: the operator's word.
-MERCHANTS_OWN_FIELDS: Final = frozenset({"business_name", "webhook_url", "settlement_currency"})
+MERCHANTS_OWN_FIELDS: Final = frozenset(
+    {"business_name", "webhook_url", "settlement_currency", "api_version"}
+)
 PLATFORMS_FIELDS: Final = frozenset({"business_name", "settlement_currency", "mcc", "status"})
 # The one field that belongs to a mode, so that a test key may change it at any time.
 FIELDS_OF_A_MODE: Final = frozenset({"webhook_url"})
@@ -68,6 +70,7 @@ def resource(
         "status": merchant["status"],
         "settlement_currency": merchant["settlement_currency"],
         "webhook_url": webhook_url,
+        "api_version": merchant["api_version"],
         "livemode": livemode,
         "revision": merchant["revision"],
         "created_at": moments.to_text(merchant["created_at"]),

@@ -80,6 +80,12 @@ class Conflict(Refusal):
     status = 409
 
 
+class Gone(Refusal):
+    """410: the API version was removed, or is away for an hour."""
+
+    status = 410
+
+
 class PreconditionFailed(Refusal):
     """412: it was changed since the caller looked."""
 

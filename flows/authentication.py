@@ -213,4 +213,6 @@ class KeyRing:
             merchant_status=row["merchant_status"],
             allowed_from=None if allowed is None else allowlists.networks(allowed),
             terminated_at=row["merchant_terminated_at"],
+            api_version=row["api_version"],
+            frozen_time=row["frozen_time"],
         )

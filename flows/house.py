@@ -14,6 +14,7 @@ from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
+from flows.deprecated_use import DeprecatedUse
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.customer_reads import CustomerKey, read_customers
@@ -51,6 +52,7 @@ class House:
     duplicates: Duplicates
     vault: VaultDoor
     remembered: RememberedRows
+    deprecated_use: DeprecatedUse
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -69,6 +71,7 @@ class House:
         await self.customer.close()
         await self.audit.close()
         await self.announcements.close()
+        await self.deprecated_use.close()
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
@@ -101,6 +104,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
         remembered=remembered,
+        deprecated_use=DeprecatedUse(database, clock),
     )
     await database.open()
     await vault.start()

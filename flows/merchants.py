@@ -4,7 +4,9 @@ import os
 from typing import Any, Final
 from uuid import UUID
 
+from contract.versions.registry import check_choice
 from domain import alerts, merchants, production_access, signatures, webhook_endpoints
+from domain.api_versions import PRESENT
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.preconditions import check_revision
@@ -54,6 +56,7 @@ async def create_merchant(house: House, asking: Asking, body: dict[str, Any]) ->
             country=body["country"],
             status="pending_review",
             settlement_currency=body["settlement_currency"],
+            api_version=PRESENT,
             created_at=now,
         )
         await transaction.run(
@@ -108,7 +111,7 @@ async def update_merchant(
     """Change what `body` names; `webhook_url: None` clears it.
 
     Raises 400 `url_not_https` or `url_not_public`, 403 `insufficient_scope` or
-    `live_key_required`, 404, 412, 422 `webhook_endpoint_limit`,
+    `live_key_required`, 404, 412, 422 `api_version_unavailable`, `webhook_endpoint_limit`,
     `merchant_unexpected_state`, `production_access_missing`.
     """
     merchants.check_may_change(asking.caller, body)
@@ -117,6 +120,8 @@ async def update_merchant(
     async with house.database.transaction() as transaction:
         row = _found(await lock_merchant(transaction, identifier))
         check_revision(asking.if_match, row["revision"])
+        if "api_version" in body:
+            check_choice(body["api_version"], asking.caller.business_now(house.clock.now()))
         changed = {**row, **{name: body[name] for name in body if name in row}}
         if changed["status"] != row["status"]:
             changed |= await _step(house, transaction, row, changed["status"])

@@ -4,6 +4,7 @@ import os
 from typing import Any, Final
 
 from domain import merchants, signatures
+from domain.api_versions import PRESENT
 from flows.house import House
 from flows.key_making import Owner, Wanted, insert_key, make_key, tell_vault
 from models import accounts
@@ -38,6 +39,7 @@ async def create_sandbox_account(
             country=asked["country"],
             status="pending_review",
             settlement_currency=DEFAULT_CURRENCY,
+            api_version=PRESENT,
             created_at=now,
         )
         await insert_key(transaction, secret)

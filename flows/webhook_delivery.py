@@ -13,6 +13,8 @@ from uuid import UUID
 
 from adapters.merchant_http import MerchantHttp, Posted
 from contract.answers import encode
+from contract.document import load_document
+from contract.versions.registry import delivered_in, event_renders
 from domain import delivery_schedule, events, signatures
 from domain.ids import to_text
 from flows.house import House
@@ -62,6 +64,7 @@ class WebhookDelivery:
         self._http = http or MerchantHttp(
             house.clock, allow_loopback=house.settings.allow_loopback_webhooks
         )
+        self._renders = event_renders(load_document())
         self._records: Coalescer[EndedAttempt, bool] = Coalescer(
             record_attempts, lanes(house.settings.database_url, 0), sort_key=_by_delivery
         )
@@ -95,7 +98,7 @@ class WebhookDelivery:
 
     async def _post(self, delivery: Delivery, url: str) -> Posted:
         event_id = to_text("evt", delivery.event["id"])
-        body = encode(events.resource(delivery.event))
+        body = encode(self._rendered(delivery.event))
         seconds = self._house.clock.unix_ms() // 1000
         headers = {
             "Content-Type": JSON,
@@ -103,6 +106,13 @@ class WebhookDelivery:
             **signatures.headers(delivery.secrets, event_id, seconds, body),
         }
         return await self._http.post(url, body, headers)
+
+    def _rendered(self, event: Row) -> dict[str, Any]:
+        """The event in the version its endpoint takes, by the merchant's own clock."""
+        moment = event["frozen_time"] or self._house.clock.now()
+        render = self._renders.get(delivered_in(event["api_version"], moment))
+        shown = events.resource(event)
+        return shown if render is None else render(shown)
 
     async def _record(self, ended: EndedAttempt) -> bool:
         """False when it could not be recorded; then the attempt is made again later."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
+from contract.versions.registry import check_choice
 from domain import alerts, signatures, webhook_endpoints
 from domain.callers import Asking
 from domain.ids import from_text
@@ -40,7 +41,8 @@ CREATED: Final = 201
 async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, Any]) -> Reply:
     """A new endpoint with its secret, which no later answer shows.
 
-    Raises 400 `url_not_https` or `url_not_public`, 422 `webhook_endpoint_limit`.
+    Raises 400 `url_not_https` or `url_not_public`, 422 `api_version_unavailable` or
+    `webhook_endpoint_limit`.
     """
     allow_loopback = house.settings.allow_loopback_webhooks
     webhook_endpoints.check_url(body["url"], "url", allow_loopback=allow_loopback)
@@ -48,6 +50,8 @@ async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, 
     secret, now = _new_secret(), house.clock.now()
 
     async def change(transaction: Transaction) -> Reply:
+        if body.get("api_version") is not None:
+            check_choice(body["api_version"], caller.business_now(house.clock.now()))
         await lock_endpoints(transaction, caller.merchant_id, caller.livemode)
         existing = await count_endpoints(transaction, caller.merchant_id, caller.livemode)
         webhook_endpoints.check_room(existing)
@@ -101,7 +105,7 @@ async def update_webhook_endpoint(
 ) -> dict[str, Any]:
     """Change what `body` names; enabling a disabled endpoint resolves its alert.
 
-    Raises 400 `url_not_https` or `url_not_public`, 404, 412.
+    Raises 400 `url_not_https` or `url_not_public`, 404, 412, 422 `api_version_unavailable`.
     """
     if "url" in body:
         allow_loopback = house.settings.allow_loopback_webhooks
@@ -110,6 +114,8 @@ async def update_webhook_endpoint(
     async with house.database.transaction() as transaction:
         before = await _lock(transaction, asking, identifier)
         check_revision(asking.if_match, before["revision"])
+        if body.get("api_version") is not None:
+            check_choice(body["api_version"], asking.caller.business_now(now))
         changed = webhook_endpoints.merged(before, body)
         row = await save_endpoint(transaction, before, changed)
         if webhook_endpoints.is_enabled_again(before, row):

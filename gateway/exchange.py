@@ -8,10 +8,10 @@ from contract.entity_tags import Tags
 from contract.errors import RawHeader
 from contract.headers import Headers
 from contract.operations import Operation
+from contract.versions.registry import Rendering
 from domain.callers import Caller, Once
 from domain.refusals import Refusal
 from flows.house import House
-from generated.types import ApiVersion
 from handlers.http import Answer, Item, Request
 
 Message = MutableMapping[str, Any]
@@ -23,8 +23,6 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 # Where Connexion's middlewares, which only hand the ASGI scope on, find the exchange.
 SCOPE_KEY = "paymint.exchange"
-# The version that flows and handlers speak.
-PRESENT_VERSION: ApiVersion = "2026-04-01"
 # Written to the audit trail when the client left before it could be answered.
 CLIENT_GONE_STATUS = 499
 
@@ -51,6 +49,7 @@ class Exchange:
         "path_parameters",
         "query",
         "receive",
+        "rendering",
         "request_id",
         "request_uuid",
         "resource_id",
@@ -58,6 +57,7 @@ class Exchange:
         "scopes_used",
         "send",
         "status",
+        "version",
     )
 
     def __init__(self, house: House, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,6 +76,8 @@ class Exchange:
         self.key_refusal: Refusal | None = None  # authenticate
         self.scopes_used: tuple[str, ...] = ()  # authorise
         self.body: Any = None  # body
+        self.version: str | None = None  # version
+        self.rendering: Rendering | None = None  # version
         self.query: dict[str, Any] = {}  # validate
         self.fields: frozenset[str] | None = None  # validate
         self.idempotency_key: str | None = None  # idempotency

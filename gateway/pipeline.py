@@ -21,12 +21,14 @@ from gateway.steps import (
     idempotency,
     items,
     measure,
+    publish,
     represent,
     request_id,
     shorten,
     stamp,
     standing,
     validate,
+    version,
 )
 
 # Around everything, Connexion too: these see every request and own every answer.
@@ -44,11 +46,13 @@ WITH_AN_OPERATION: tuple[OperationStep, ...] = (header_syntax.bind,)
 WITH_A_CALLER: tuple[OperationStep, ...] = (
     standing.bind,
     body.bind,
+    version.bind,
     validate.bind,
     idempotency.bind,
     items.bind,
     shorten.bind,
     represent.bind,
+    publish.bind,
 )
 
 

@@ -109,6 +109,18 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         400, 'invalid_request_error',
         'The request body must be a JSON object.',
     ),
+    'api_version_unknown': ErrorCode(
+        400, 'invalid_request_error',
+        "Header 'Paymint-Version' does not name a version of this API.",
+    ),
+    'api_version_brownout': ErrorCode(
+        410, 'invalid_request_error',
+        'This API version is on its way out and is not answered during this hour.',
+    ),
+    'api_version_removed': ErrorCode(
+        410, 'invalid_request_error',
+        'This API version has been removed.',
+    ),
     'parameter_missing': ErrorCode(
         400, 'invalid_request_error',
         "Required parameter '{param}' is missing.",
@@ -220,6 +232,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'idempotency_key_in_use': ErrorCode(
         409, 'idempotency_error',
         'A request with this idempotency key is still being worked on.',
+    ),
+    'api_version_unavailable': ErrorCode(
+        422, 'invalid_request_error',
+        "The version in '{param}' has been removed and cannot be chosen.",
     ),
     'resource_missing': ErrorCode(
         404, 'invalid_request_error',

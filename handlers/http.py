@@ -50,11 +50,12 @@ class Request:
 class Answer:
     """A status that the document declares and the resource, in the present version.
 
+    `body` is a JSON object, or a `contract.publishing.Published`.
     `replayed` marks the stored answer of an earlier request with the same key.
     `resource_id` is what the audit line names.
     """
 
     status: int
-    body: dict[str, Any]
+    body: Any
     replayed: bool = False
     resource_id: str | None = field(default=None)

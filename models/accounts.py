@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from models import counting
 from models.inserting import insert_row
-from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, WEBHOOK_ENDPOINTS
+from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, TEST_CLOCKS, WEBHOOK_ENDPOINTS
 from runtime.database import Row, Transaction, compile_sql
 
 INSERT_MERCHANT = insert_row(MERCHANTS, "terminated_at", "revision", answered=True)
@@ -31,8 +31,17 @@ _READ_KEY = compile_sql(
         API_KEYS,
         MERCHANTS.c.status.label("merchant_status"),
         MERCHANTS.c.terminated_at.label("merchant_terminated_at"),
+        MERCHANTS.c.api_version,
+        TEST_CLOCKS.c.frozen_time,
     )
     .join(MERCHANTS, MERCHANTS.c.id == API_KEYS.c.merchant_id)
+    .outerjoin(
+        TEST_CLOCKS,
+        sa.and_(
+            TEST_CLOCKS.c.merchant_id == API_KEYS.c.merchant_id,
+            TEST_CLOCKS.c.livemode == API_KEYS.c.livemode,
+        ),
+    )
     .where(API_KEYS.c.id == sa.bindparam("id", type_=API_KEYS.c.id.type))
     .where(API_KEYS.c.merchant_id == sa.bindparam("merchant_id", type_=API_KEYS.c.id.type))
 )
@@ -66,7 +75,7 @@ async def count_merchants(transaction: Transaction, status: str | None) -> int:
 
 
 async def read_key(transaction: Transaction, merchant_id: UUID, key_id: UUID) -> Row | None:
-    """A merchant's key with the merchant's status."""
+    """A merchant's key with the merchant's status, version and test clock."""
     return await transaction.maybe(_READ_KEY, id=key_id, merchant_id=merchant_id)
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from models.endpoint_health import judged_endpoints, marked_endpoints, raised_alerts
 from models.tables import (
     EVENTS,
+    MERCHANTS,
     TEST_CLOCKS,
     WEBHOOK_ATTEMPTS,
     WEBHOOK_DELIVERIES,
@@ -159,6 +160,7 @@ def _lease_statement() -> sa.Select[Any]:
     of_clock = sa.and_(
         clock.merchant_id == endpoint.merchant_id, clock.livemode == endpoint.livemode
     )
+    of_merchant = MERCHANTS.c.id == endpoint.merchant_id
     is_gone = sa.or_(endpoint.deleted_at.is_not(None), endpoint.url.is_(None))
     closed = sa.case(
         (is_gone, word("endpoint_deleted")),
@@ -173,9 +175,10 @@ def _lease_statement() -> sa.Select[Any]:
         endpoint.secret,
         endpoint.previous_secret,
         endpoint.previous_secret_until,
+        sa.func.coalesce(endpoint.api_version, MERCHANTS.c.api_version).label("api_version"),
         clock.frozen_time,
         *event,
-    ).select_from(joined.outerjoin(TEST_CLOCKS, of_clock))
+    ).select_from(joined.join(MERCHANTS, of_merchant).outerjoin(TEST_CLOCKS, of_clock))
 
 
 def _record_statement() -> bytes:
@@ -290,9 +293,9 @@ async def lease_deliveries(
 ) -> list[Row]:
     """Take up to `free` due deliveries until `until`.
 
-    Each row has the event's columns; the endpoint's endpoint_id, url, secrets and
-    `closed`, why it takes nothing any more, or None; attempts, the number made so far; and
-    frozen_time, the merchant's test clock, or None.
+    Each row has the event's columns; the endpoint's endpoint_id, url, secrets, api_version
+    (its own, or the merchant's pin) and `closed`, why it takes nothing any more, or None;
+    attempts, the number made so far; and frozen_time, the merchant's test clock, or None.
     """
     full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
     room = {"free": free, "full": full, "rows": batch(under_way)}

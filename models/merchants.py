@@ -10,7 +10,14 @@ from runtime.database import Row, Transaction, compile_sql
 _THIS_ONE = MERCHANTS.c.id == sa.bindparam("of_id", type_=MERCHANTS.c.id.type)
 _READ = compile_sql(sa.select(MERCHANTS).where(_THIS_ONE))
 _LOCK = compile_sql(sa.select(MERCHANTS).where(_THIS_ONE).with_for_update())
-_CHANGEABLE = ("business_name", "mcc", "settlement_currency", "status", "terminated_at")
+_CHANGEABLE = (
+    "business_name",
+    "mcc",
+    "settlement_currency",
+    "status",
+    "terminated_at",
+    "api_version",
+)
 _SAVE = compile_sql(
     sa.update(MERCHANTS)
     .values(

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from scripts.spec_rules import errors, operations, representation, schemas
+from scripts.spec_rules import errors, operations, representation, schemas, versions
 from scripts.spec_rules.reading import Finding, Node, Rule, at, load, resolve, walk
 
 RULES: tuple[Rule, ...] = (
@@ -30,6 +30,8 @@ RULES: tuple[Rule, ...] = (
     representation.check_reading,
     representation.check_lists,
     errors.check_item_errors,
+    versions.check_versions,
+    versions.check_headers,
     schemas.check_schemas,
     schemas.check_strings,
     schemas.check_examples,

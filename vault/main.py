@@ -98,15 +98,13 @@ class Vault:
         )
 
     def _token_door(self) -> TokenDoor:
-        document = load_document()
         tokenising = Tokenising(
             self._tokens, self._instruments, self._keyring, self._codes, self._clock
         )
         return TokenDoor(
             tokenising,
             Desk(self._publishable_keys, self._clock),
-            compile_operations(document, "vault")["create_token"],
-            document["info"]["version"],
+            compile_operations(load_document(), "vault")["create_token"],
             self._clock,
         )
 

@@ -1,27 +1,42 @@
-"""Puts on every answer what every answer carries: its id, its version, how to keep it."""
+"""Puts on every answer what every answer carries: its id, its version, how to keep it.
+
+An answer in a version that is on its way out says so, an error too (RFC 9745, RFC 8594).
+"""
 
 from contract.errors import RawHeader
-from gateway.exchange import PRESENT_VERSION, Exchange, Proceed
+from contract.versions.registry import DATES, LIVES, standing_headers
+from domain.api_versions import Standing
+from gateway.exchange import Exchange, Proceed
+from gateway.versioning import standing_of, version_of
 
 CACHE_CONTROL = {
     "no-store": b"no-store",
     "private-no-cache": b"private, no-cache",
     "private-300": b"private, max-age=300",
+    "public-86400": b"public, max-age=86400",
 }
+UNKEPT = "no-store"
 FIRST_ERROR_STATUS = 400
 
 _EVERYWHERE: tuple[RawHeader, ...] = (
-    (b"paymint-version", PRESENT_VERSION.encode("ascii")),
     (b"vary", b"Authorization, Paymint-Version, Accept-Encoding"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
 )
-_BY_CACHE = {
-    name: ((b"cache-control", value), *_EVERYWHERE) for name, value in CACHE_CONTROL.items()
+_STAMPS: dict[str, dict[str, tuple[RawHeader, ...]]] = {
+    version: {
+        name: (
+            (b"paymint-version", version.encode("ascii")),
+            (b"cache-control", value),
+            *_EVERYWHERE,
+        )
+        for name, value in CACHE_CONTROL.items()
+    }
+    for version in DATES
 }
-_UNKEPT = _BY_CACHE["no-store"]
+_LEAVING = {version: standing_headers(version) for version in LIVES}
 
 
 def bind(proceed: Proceed) -> Proceed:
@@ -29,7 +44,10 @@ def bind(proceed: Proceed) -> Proceed:
         await proceed(exchange)
         operation, headers = exchange.operation, exchange.answer_headers
         kept = operation is not None and exchange.status < FIRST_ERROR_STATUS
-        headers += _BY_CACHE[operation.cache] if kept and operation else _UNKEPT
+        version = exchange.version or version_of(exchange)
+        headers += _STAMPS[version][operation.cache if kept and operation else UNKEPT]
+        if version in _LEAVING and standing_of(exchange, version) is not Standing.CURRENT:
+            headers += _LEAVING[version]
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))
 
     return stamped

@@ -5,6 +5,7 @@ What `fields` asks for is no matter of the handler's: it is taken out of the que
 
 from contract.fieldsets import PARAMETER as FIELDS
 from contract.operations import Operation
+from domain.refusals import Malformed
 from gateway.exchange import Exchange, Proceed
 
 
@@ -15,6 +16,9 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         query = exchange.query = parameters.read_query(exchange.scope["query_string"])
         if fieldset is not None and FIELDS in query:
             exchange.fields = fieldset.chosen(query.pop(FIELDS))
+            rendering = exchange.rendering
+            if rendering is not None and not exchange.fields.isdisjoint(rendering.unknown_fields):
+                raise Malformed("field_unknown", FIELDS)
         if body is not None and exchange.body is not None:
             body.check(exchange.body)
         await proceed(exchange)

@@ -15,6 +15,8 @@ MERCHANTS = sa.Table(
     sa.Column("country", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("settlement_currency", sa.Text, nullable=False),
+    # The version of the API the merchant is pinned to, the newest when the account was opened.
+    sa.Column("api_version", sa.Text, nullable=False),
     created(),
     revision(),
     # From here on a closed account may be read for 90 days more.

@@ -27,7 +27,7 @@ LEGAL_VALUES: dict[str, tuple[object, ...]] = {
     "x-idempotency": ("required", "accepted", "items", "none"),
     "x-rate-limit": ("standard", "publishable", "public", "none"),
     "x-max-body-bytes": (0, MAX_BODY_BYTES, MAX_BATCH_BYTES),
-    "x-cache": ("no-store", "private-no-cache", "private-300"),
+    "x-cache": ("no-store", "private-no-cache", "private-300", "public-86400"),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import jsonschema_rs
@@ -19,6 +20,7 @@ from scripts.spec_rules.reading import (
     wrong,
 )
 
+MEDIA_TYPE = re.compile(r"\.content\.application/[a-z]+$")
 # Line feed and tab may stand in free text; every other C0 and C1 control character may not.
 FORBIDDEN_CHARACTERS = [chr(c) for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in (9, 10)]
 
@@ -77,7 +79,7 @@ def check_examples(document: Node) -> Iterator[Finding]:
 def check_bodies(document: Node) -> Iterator[Finding]:
     used: set[str] = set()
     for place, node in walk(document):
-        if place.endswith(".content.application/json"):
+        if MEDIA_TYPE.search(place):
             given = node.get("examples", {})
             if not given or set(node.get("schema", {})) != {"$ref"}:
                 yield place, "a body needs an example, and a schema that is a named component"

@@ -80,6 +80,8 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
         "ip_allowlist": None,
         "merchant_status": "pending_review",
         "merchant_terminated_at": None,
+        "api_version": "2025-09-15",
+        "frozen_time": None,
     }
     rows, clock = Rows(row), MovableClock()
 
@@ -105,6 +107,7 @@ def test_a_key_is_proven_once_and_then_remembered(desk: Desk) -> None:
 
     callers = asyncio.run(thrice())
     assert [caller.merchant_status for caller in callers] == ["pending_review"] * 3
+    assert [caller.api_version for caller in callers] == ["2025-09-15"] * 3
     assert desk.rows.reads == 1
 
 

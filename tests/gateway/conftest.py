@@ -7,7 +7,8 @@ import pytest
 # Before any operation is compiled: an answer that the document does not declare is a 500.
 os.environ["PAYMINT_STRICT_ANSWERS"] = "1"
 
-from tests.gateway.door import Audit, Door, Duplicates, Keys
+from runtime.clock import SystemClock
+from tests.gateway.door import Audit, DeprecatedUse, Door, Duplicates, Keys
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,8 @@ def door(compiled_door: Door) -> Door:
     compiled_door.house.keys = Keys()
     compiled_door.house.duplicates = Duplicates()
     compiled_door.house.audit = Audit()
+    compiled_door.house.clock = SystemClock()
+    compiled_door.house.deprecated_use = DeprecatedUse()
     compiled_door.requests.clear()
     compiled_door.answers.clear()
     return compiled_door

@@ -30,7 +30,8 @@ def ask(door: Door, path: str, method: str = "GET", **headers: str) -> httpx.Res
 
 
 def path_of(row: Any) -> str:
-    return str(row.path.replace("{", "").replace("}", ""))
+    path = row.path.replace("{api_version}", "2025-09-15")
+    return str(path.replace("{", "").replace("}", ""))
 
 
 def shows(door: Door, operation_id: str, **changes: Any) -> None:

@@ -30,7 +30,7 @@ def test_another_method_is_405_with_every_method_in_allow(door: Door, path: str)
         "/v1//payments",
         "/v1/payments//capture",
         "/v1/tokens",
-        "/openapi.json",
+        "/openapi.toml",
         "/ui",
         "/v1/payments/%2e%2e/healthz",
     ],

@@ -180,7 +180,7 @@ def test_a_query_that_breaks_the_document(
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/payments/", "/v2/payments", "/openapi.yaml", "/v1/plans", "/health"]
+    "path", ["/", "/v1", "/v1/payments/", "/v2/payments", "/openapi", "/v1/plans", "/health"]
 )
 def test_an_unknown_path_is_404_whatever_the_method(shop: Shop, path: str) -> None:
     for method in ("GET", "POST", "OPTIONS"):

@@ -19,7 +19,12 @@ from tests.shop import Merchant, Shop, error, told
 
 # What only the operator of the platform may ask is 403 to every merchant, whatever the id.
 OPERATORS = (("platform:admin",),)
-WITH_IDS = [row for row in OPERATIONS if "{" in row.path and row.scopes != OPERATORS]
+# A version's document has a date in its path and belongs to nobody.
+WITH_IDS = [
+    row
+    for row in OPERATIONS
+    if "{" in row.path and row.scopes != OPERATORS and row.tag != "documents"
+]
 LISTS = [row for row in OPERATIONS if row.operation_id.startswith("list_")]
 Stock = dict[str, str]
 

@@ -15,6 +15,7 @@ from adapters.merchant_http import MerchantHttp
 from adapters.settings import Settings
 from adapters.vault_door import Unsent, VaultDoor
 from contract import relay
+from domain.api_versions import PRESENT
 from domain.callers import Asking, Caller
 from domain.signatures import compose_secret
 from flows.house import House, open_house
@@ -111,6 +112,7 @@ class Bench:
                 country="US",
                 status="pending_review",
                 settlement_currency="usd",
+                api_version=PRESENT,
                 created_at=now,
                 revision=1,
             )

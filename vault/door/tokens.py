@@ -14,6 +14,9 @@ from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
 from contract.headers import Headers, read_headers, read_idempotency_key
 from contract.operations import Operation
+from contract.versions.entering import HEADER, check_name, check_served
+from contract.versions.registry import raised, standing_of
+from domain.api_versions import PRESENT
 from domain.ids import to_text
 from domain.refusals import Malformed, MethodNotAllowed, Missing, Refusal, Unavailable
 from runtime.clock import Clock
@@ -23,6 +26,7 @@ from runtime.log import log, log_exception
 from vault.door.answers import Answer, Header, Message, Receive, Send, deliver
 from vault.door.cors import answer_headers, preflight_headers
 from vault.door.desk import Desk
+from vault.door.versions import version_headers, version_of
 from vault.operations.reading import CardRefused
 from vault.operations.tokenising import Tokenising
 from vault.store.instruments import Stored
@@ -48,12 +52,11 @@ class TokenDoor:
     """An ASGI application."""
 
     def __init__(
-        self, tokenising: Tokenising, desk: Desk, operation: Operation, version: str, clock: Clock
+        self, tokenising: Tokenising, desk: Desk, operation: Operation, clock: Clock
     ) -> None:
         self._tokenising = tokenising
         self._desk = desk
         self._operation = operation
-        self._version = version.encode()
         self._clock = clock
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -86,7 +89,8 @@ class TokenDoor:
             else:
                 key = await self._desk.admit(_text(headers, b"authorization"))
                 livemode = key.livemode
-                answer = await self._create(key, headers, scope["query_string"], receive)
+                typed = await self._typed(headers, scope, receive)
+                answer = await self._create(key, headers, typed, version_of(scope))
         except Refusal as refusal:
             answer = self._refused(refusal, asked)
         except DatabaseUnavailable:
@@ -112,18 +116,30 @@ class TokenDoor:
             raise Malformed("parameter_unknown")
         return headers
 
-    async def _create(
-        self, key: PublishableKey, headers: Headers, query: bytes, receive: Receive
-    ) -> Answer:
+    async def _typed(self, headers: Headers, scope: Message, receive: Receive) -> Any:
+        """The checked body, as the present version has it."""
         operation = self._operation
         assert operation.body is not None
         typed = operation.body.parse(await operation.body.read(headers, receive))
-        operation.parameters.read_query(query)
+        check_name(headers.get(HEADER))
+        version = version_of(scope)
+        check_served(standing_of(version, self._clock.now()))
+        typed = raised(version, operation.operation_id, typed)
+        operation.parameters.read_query(scope["query_string"])
         operation.body.check(typed)
+        return typed
+
+    async def _create(
+        self, key: PublishableKey, headers: Headers, typed: Any, version: str
+    ) -> Answer:
         request_key = read_idempotency_key(headers)
         token, replayed = await self._tokenising.make(key, typed, request_key)
         shown = _shown(token)
-        operation.answers.check(201, shown)
+        self._operation.answers.check(201, shown)
+        if version != PRESENT:
+            rendering = self._operation.older[version]
+            shown = rendering.render(201, shown)
+            rendering.answers.check(201, shown)
         replay = [_REPLAYED] if replayed else []
         return Answer(201, [JSON_CONTENT_TYPE, *replay], encode(shown))
 
@@ -143,7 +159,7 @@ class TokenDoor:
             cors = answer_headers(origin, livemode)
         stamp: list[Header] = [
             (b"x-request-id", asked.request_id.encode()),
-            (b"paymint-version", self._version),
+            *version_headers(version_of(scope), self._clock),
             # Answers with anything of a card are cached nowhere (blueprint section 8).
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
