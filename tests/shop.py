@@ -58,7 +58,7 @@ class Merchant:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         """The resource at a path, which must be there."""
         # Empty parameters would take away the query that stands in the path.
-        options = {"params": query} if query else {}
+        options: Any = {"params": query} if query else {}
         return told(self.ask("GET", path, **options), 200)
 
     def token_answer(self, body: dict[str, Any], **headers: str) -> httpx.Response:
