@@ -51,6 +51,12 @@ def test_an_event_is_delivered_again_when_asked(merchant: Merchant, receiver: Re
     merchant.pay()
     first = receiver.wait_for("payment.captured", ARRIVAL_SECONDS)[0]
     event = merchant.events()[0]
+    # The receiver knows of the delivery before its outcome is recorded.
+    deliveries = f"/v1/events/{event['id']}/deliveries"
+    assert eventually(
+        lambda: [each["state"] for each in merchant.get(deliveries)["data"]] == ["succeeded"],
+        ARRIVAL_SECONDS,
+    )
     assert told(merchant.ask("POST", f"/v1/events/{event['id']}/retry"), 200) == event
     again = receiver.wait_for("payment.captured", ARRIVAL_SECONDS, count=2)[1]
     assert again.event == first.event == event
