@@ -1,0 +1,88 @@
+"""The lines of the guides run as they stand, after those of the README that define names."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.house.tree import ROOT
+from tests.shop import Merchant, Shop
+
+PASTE_SECONDS = 60.0
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.M | re.S)
+DEFINITIONS = re.compile(r"^kept\(\).*?(?=^ORDER=)", re.M | re.S)
+# The guides whose lines another test pastes, with more than a shell.
+ELSEWHERE = {
+    "accounts.md": "tests/journeys/test_production_access.py",
+    "adding-an-endpoint.md": "the commands of CONTRIBUTING.md, for those who change the code",
+    "disputes.md": "tests/journeys/test_disputes.py",
+    "reading.md": "tests/journeys/test_reading.py",
+    "webhooks.md": "tests/journeys/test_webhooks_page.py",
+}
+HERE = {"batches.md", "test-clocks.md", "versioning.md"}
+
+
+def lines_of(guide: str) -> str:
+    return "\n".join(SHELL.findall((ROOT / "docs" / guide).read_text()))
+
+
+@pytest.fixture
+def home(shop: Shop, merchant: Merchant, tmp_path: Path) -> Path:
+    """A folder with the sandbox's keys where the README's lines look for them."""
+    kept = {
+        "base_url": shop.base_url,
+        "vault_url": shop.vault_url,
+        "secret_key": merchant.secret_key,
+        "publishable_key": merchant.publishable_key,
+        "merchant_id": merchant.id,
+    }
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "sandbox.json").write_text(json.dumps(kept))
+    return tmp_path
+
+
+def paste(home: Path, guide: str, **given: str) -> list[dict[str, Any]]:
+    """Runs a guide's lines; the JSON objects that they print, one a line."""
+    definitions = DEFINITIONS.search((ROOT / "README.md").read_text())
+    assert definitions is not None
+    names = "".join(f"{name}='{value}'\n" for name, value in given.items())
+    ended = subprocess.run(
+        ["sh", "-eu"],
+        input=definitions[0] + names + lines_of(guide),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PASTE_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+
+
+def test_every_guide_with_lines_is_pasted_by_a_test() -> None:
+    with_lines = {path.name for path in (ROOT / "docs").glob("*.md") if lines_of(path.name)}
+    assert with_lines == HERE | ELSEWHERE.keys()
+
+
+def test_the_lines_about_batches(home: Path) -> None:
+    (batch,) = paste(home, "batches.md")
+    assert [item["status"] for item in batch["data"]] == [201, 400]
+    assert batch["data"][1]["error"]["code"] == "amount_too_small"
+
+
+def test_the_lines_about_test_clocks(home: Path, merchant: Merchant) -> None:
+    payment = merchant.pay()["id"]
+    advanced, held, deleted, sample, told_again = paste(home, "test-clocks.md", PAYMENT=payment)
+    assert advanced["object"] == "test_clock"
+    assert (held["capture"], held["status"]) == (False, "cancelled")
+    assert deleted == {"id": advanced["id"], "object": "test_clock", "deleted": True}
+    assert sample["type"] == "dispute.created"
+    assert told_again["data"]["object"]["id"] == payment
+
+
+def test_the_lines_about_upgrading(home: Path, merchant: Merchant) -> None:
+    listed, endpoint, account = paste(home, "versioning.md")
+    assert (listed["object"], endpoint["api_version"]) == ("list", "2026-04-01")
+    assert (account["id"], account["api_version"]) == (merchant.id, "2026-04-01")
