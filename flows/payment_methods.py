@@ -63,6 +63,9 @@ async def create_payment_method(
             month, year = described.exp_month, described.exp_year
             renewed = await renew_expiry(transaction, whose, there, month, year)
             return Reply(OK, payment_methods.resource(renewed))
+        if described.id != method_id:
+            # The card that the token was spent on is detached by now, and stays so.
+            raise Unprocessable("token_already_used", "token")
         row = _row(house, customer, described)
         await transaction.run(INSERT_METHOD, **row)
         return Reply(CREATED, payment_methods.resource(row))
