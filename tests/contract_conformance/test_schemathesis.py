@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -142,7 +143,7 @@ def test_links_from_answer_to_request(desk: Desk) -> None:
         assert counted(report, r"API Links: +(\d+) covered") >= FEWEST_LINKS
         assert counted(report, r"(\d+) generated") >= FEWEST_LINKED_CASES
     for path, status in REACHED:
-        assert eventually(lambda: walked(desk.trading, path, status), LOG_SECONDS), path
+        assert eventually(partial(walked, desk.trading, path, status), LOG_SECONDS), path
 
 
 def walked(merchant: Merchant, path: str, status: int) -> bool:
