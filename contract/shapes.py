@@ -1,26 +1,40 @@
 """A schema of the document, compiled once by jsonschema-rs (2020-12, formats checked)."""
 
+from functools import lru_cache
 from typing import Any
 
 import jiter
 import jsonschema_rs
+import orjson
 
 from contract.document import Node, resolved
-from contract.violations import REQUEST_FORMATS, Formats, Part
+from contract.violations import REQUEST_FORMATS, Part
 from domain.refusals import Malformed
 
 # What a number with a fraction is judged as.  No schema of the document takes it, so it
 # fails by the rule of the field where it stands, in the order of all other faults.
 _FRACTION = 0.5
+SCHEMAS = "#/components/schemas/"
+VALIDATORS_MAX = 1024
 
 
 def compile_validator(
-    document: Node, schema: Node, formats: Formats | None = None
+    document: Node, schema: Node, *, of_request: bool = False
 ) -> jsonschema_rs.Draft202012Validator:
-    """A validator whose references lead into the document and whose errors hide values."""
-    whole = {**schema, "components": {"schemas": document["components"]["schemas"]}}
+    """A validator whose references lead into the document and whose errors hide values.
+
+    Date-times of requests must be such as we can read.
+    """
+    whole = {**schema, "components": {"schemas": _reached(document, schema)}}
+    return _compiled(orjson.dumps(whole), of_request)
+
+
+# The same errors stand in every answer of every version: one validator serves them all.
+@lru_cache(VALIDATORS_MAX)
+def _compiled(text: bytes, of_request: bool) -> jsonschema_rs.Draft202012Validator:
+    formats = REQUEST_FORMATS if of_request else None
     return jsonschema_rs.Draft202012Validator(
-        whole, validate_formats=True, formats=formats, mask="[masked]"
+        orjson.loads(text), validate_formats=True, formats=formats, mask="[masked]"
     )
 
 
@@ -28,7 +42,7 @@ class Shape:
     """What a body or the parameters of a query must look like."""
 
     def __init__(self, document: Node, schema: Node) -> None:
-        self._is_valid = compile_validator(document, schema, REQUEST_FORMATS).is_valid
+        self._is_valid = compile_validator(document, schema, of_request=True).is_valid
         self._whole = Part(document, schema)
 
     def check(self, value: Any) -> None:
@@ -78,6 +92,26 @@ def shape_of(document: Node, schema: Node) -> Shape | Alternatives:
     if "discriminator" in whole:
         return Alternatives(document, whole)
     return Shape(document, schema)
+
+
+def _reached(document: Node, schema: Node) -> dict[str, Node]:
+    """The named schemas that references lead to, from this one or from one another.
+
+    A validator keeps a copy of its schema in memory: with all of the document in each it
+    would take a megabyte, and there are over a thousand.
+    """
+    named, found = document["components"]["schemas"], {}
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            name = str(node.get("$ref", "")).removeprefix(SCHEMAS)
+            if name in named and name not in found:
+                found[name] = named[name]
+                waiting.append(named[name])
+        if isinstance(node, (dict, list)):
+            waiting.extend(node.values() if isinstance(node, dict) else node)
+    return found
 
 
 def _judged_as_fractions(value: Any) -> Any:

@@ -20,7 +20,7 @@ def canonical(entries: Sequence[str], param: str) -> list[str]:
     Raises 400 `parameter_invalid` for what is no network, or has bits outside of its prefix:
     `10.0.0.1/8` would let in far more than its author may have meant.
     """
-    networks = [_network(entry, f"{param}.{index}") for index, entry in enumerate(entries)]
+    networks = [_network(entry, f"{param}[{index}]") for index, entry in enumerate(entries)]
     return list(dict.fromkeys(str(network) for network in networks))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from adapters.vault_door import NoAnswer
 from contract import relay
 from domain.ids import to_text
-from flows.dispute_changes import end_dispute, key_of_chargeback, open_dispute
+from flows.dispute_changes import end_dispute, key_of_chargeback, now_of, open_dispute
 from flows.house import House
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
@@ -66,6 +66,8 @@ async def _record(house: House, request_id: str, chargeback: relay.Chargeback) -
     """Whether the chargeback is recorded; False: it is to be told again."""
     key = PaymentKey(chargeback.payment_id, chargeback.merchant_id, chargeback.livemode)
     async with house.database.transaction() as transaction:
+        # A clock that is being deleted locks what waits under it: it is asked for first.
+        await now_of(house, transaction, key_of_chargeback(chargeback))
         payment = await lock_payment(transaction, key)
         if payment is None:
             log("chargeback_without_payment", request_id=request_id, chargeback_id=chargeback.id)

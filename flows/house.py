@@ -86,7 +86,8 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock)
-    vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls", clock)
+    # Its deadlines are compared by another process: they are the machine's time, always.
+    vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
     if remembered.on:
         database.on_commit = remembered.write

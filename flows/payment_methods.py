@@ -8,7 +8,7 @@ from contract import relay
 from domain import payment_methods
 from domain.callers import Asking
 from domain.ids import from_text, to_text
-from domain.refusals import Missing, Unavailable, Unprocessable
+from domain.refusals import Missing, Refusal, Unavailable, Unprocessable
 from flows.customer_reads import find_customer
 from flows.house import House
 from flows.replies import Reply, earlier_reply, once
@@ -63,14 +63,19 @@ async def create_payment_method(
             month, year = described.exp_month, described.exp_year
             renewed = await renew_expiry(transaction, whose, there, month, year)
             return Reply(OK, payment_methods.resource(renewed))
+        if described.id != method_id:
+            # The card that the token was spent on is detached by now, and stays so.
+            raise Unprocessable("token_already_used", "token")
         row = _row(house, customer, described)
         await transaction.run(INSERT_METHOD, **row)
         return Reply(CREATED, payment_methods.resource(row))
 
     try:
         reply = await once(house, asking, change)
-    except Missing:
-        await _forget(house, asking, described)
+    except Refusal:
+        # Spent on a method that is not there, as when a payment claimed the token first.
+        if not await _is_attached(house, whose, customer, described):
+            await _forget(house, asking, described)
         raise
     if reply.resource["id"] != to_text("pm", described.id) and not reply.replayed:
         # Another request saved the same card meanwhile: its number is kept there.
@@ -90,6 +95,14 @@ async def _forget(house: House, asking: Asking, instrument: relay.Instrument) ->
         await house.vault.call(erase)
     except NoAnswer as silence:
         log("erasure_missed", request_id=asking.request_id, reason=silence.reason)
+
+
+async def _is_attached(
+    house: House, whose: Whose, customer: Row, instrument: relay.Instrument
+) -> bool:
+    async with house.database.transaction() as transaction:
+        method = await read_method(transaction, whose, customer["id"], instrument.id)
+    return method is not None
 
 
 async def _same_card(

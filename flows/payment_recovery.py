@@ -121,8 +121,8 @@ def _deadline(payment: Row) -> timedelta:
 async def _authorise_again(house: House, payment: Row) -> None:
     """A new attempt: committed before it is asked for, like the first."""
     async with house.database.transaction() as transaction:
-        locked = await lock_payment(transaction, key_of(payment))
-        if locked is None or locked["attempt_id"] != payment["attempt_id"]:
+        locked = await _still_pending(transaction, payment)
+        if locked is None:
             return
         again = {**locked, "attempt_id": house.new_id()}
         await save_payment(transaction, locked, again)
@@ -146,21 +146,28 @@ async def _authorise_again(house: House, payment: Row) -> None:
         await record_outcome(house, _request_id(payment), outcome)
 
 
+async def _still_pending(transaction: Transaction, payment: Row) -> Row | None:
+    """The row, locked, unless the payment went on while the vault was asked."""
+    locked = await lock_payment(transaction, key_of(payment))
+    if locked is None or locked["attempt_id"] != payment["attempt_id"]:
+        return None
+    # One that was cancelled or failed keeps the attempt that it had.
+    return locked if locked["status"] == "pending" else None
+
+
 async def _give_up(house: House, payment: Row) -> None:
     """No answer by the deadline: the payment fails, and a late approval is reversed."""
-    outcome = authorisations.given_up(payment)
-    reversing = {
-        "operation": "reverse",
-        "operation_attempt_id": house.new_id(),
-        "resume_at": house.clock.now() + LEASE,
-        "event_sequence": payment["event_sequence"] + 1,
-    }
     async with house.database.transaction() as transaction:
-        locked = await lock_payment(transaction, key_of(payment))
-        if locked is None or locked["attempt_id"] != payment["attempt_id"]:
+        locked = await _still_pending(transaction, payment)
+        if locked is None:
             return
-        if locked["status"] != "pending":
-            return
+        outcome = authorisations.given_up(locked)
+        reversing = {
+            "operation": "reverse",
+            "operation_attempt_id": house.new_id(),
+            "resume_at": house.clock.now() + LEASE,
+            "event_sequence": locked["event_sequence"] + 1,
+        }
         after = {**outcome.payment, **reversing}
         await save_payment(transaction, locked, after)
         await record_payment_event(house, transaction, _request_id(payment), after, outcome.event)
@@ -188,13 +195,16 @@ async def _resume_operation(house: House, payment: Row) -> None:
     decision = resolution.decision
     if resolution.state == "undecided":
         return
+    asked: Row | None = payment
     if resolution.state == "never_begun":
-        decision = await _operate_again(house, payment)
-    if decision is None:
+        asked = await _begin_again(house, payment)
+        decision = None if asked is None else await ask_network(house, _request_id(payment), asked)
+    if asked is None or decision is None:
         return
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
-        if locked is not None and locked["operation"] is not None:
+        # Another worker may have ended it, and the merchant begun the next operation.
+        if locked is not None and locked["operation_attempt_id"] == asked["operation_attempt_id"]:
             after = await finish_operation(
                 house, transaction, _request_id(payment), locked, decision
             )
@@ -216,11 +226,12 @@ async def _keep_reply(
     await idempotency.answer(transaction, name, _OK, reply)
 
 
-async def _operate_again(house: House, payment: Row) -> relay.Decision | None:
+async def _begin_again(house: House, payment: Row) -> Row | None:
+    """The operation under a new attempt, committed before it is asked for; None: overtaken."""
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None or locked["operation_attempt_id"] != payment["operation_attempt_id"]:
             return None
         again = {**locked, "operation_attempt_id": house.new_id()}
         await save_payment(transaction, locked, again)
-    return await ask_network(house, _request_id(payment), again)
+    return again

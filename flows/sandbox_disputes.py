@@ -8,7 +8,13 @@ from contract import relay
 from domain import disputes
 from domain.callers import Asking
 from domain.refusals import Missing, Unavailable, Unprocessable
-from flows.dispute_changes import dispute_key, end_dispute, open_dispute
+from flows.dispute_changes import (
+    dispute_key,
+    end_dispute,
+    key_of_chargeback,
+    now_of,
+    open_dispute,
+)
 from flows.house import House
 from flows.payment_reads import find_payment
 from flows.replies import Reply, earlier_reply, once, refuse_once
@@ -61,6 +67,8 @@ async def create_test_dispute(
         return await refuse_once(house, asking, refusal)
 
     async def change(transaction: Transaction) -> Reply:
+        # A clock that is being deleted locks what waits under it: it is asked for first.
+        await now_of(house, transaction, key_of_chargeback(chargeback))
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None:
             raise Missing("resource_missing", "payment_id")

@@ -12,6 +12,7 @@ from flows.house import House, open_house
 from gateway.app import build_app
 from gateway.exchange import AsgiApp, Receive, Scope, Send
 from gateway.wire import Wire
+from runtime.clock import Clock
 from runtime.log import configure, flush, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
@@ -26,8 +27,9 @@ EXIT_START_FAILED = 3
 class Server:
     """The ASGI application with its life: opens the house at start, closes it at the end."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
+        self._clock = clock
         self._house: House | None = None
         self._app: AsgiApp | None = None
 
@@ -40,7 +42,7 @@ class Server:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         try:
-            self._house = await open_house(self._settings)
+            self._house = await open_house(self._settings, self._clock)
             self._app = build_app(self._house)
         except Exception as error:
             log_exception("start_failed", error, reason=_own_words(error))
@@ -65,13 +67,13 @@ class JsonLines(logging.Handler):
             log("library_message", logger=record.name, level=record.levelname)
 
 
-def main() -> None:
+def main(clock: Clock | None = None) -> None:
     """The entry of scripts/paymint-api; returns after SIGTERM or SIGINT, with all closed."""
     configure(PROCESS)
     logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
     settings = Settings.from_environment()
     serve_metrics(settings.metrics_port)
-    server = uvicorn.Server(_configuration(settings))
+    server = uvicorn.Server(_configuration(settings, clock))
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped; that must not end us by it.
         signal.signal(number, _already_stopped)
@@ -81,9 +83,9 @@ def main() -> None:
         sys.exit(EXIT_START_FAILED)
 
 
-def _configuration(settings: Settings) -> uvicorn.Config:
+def _configuration(settings: Settings, clock: Clock | None) -> uvicorn.Config:
     return uvicorn.Config(
-        Server(settings),
+        Server(settings, clock),
         host=HOST,
         port=settings.api_port,
         loop="uvloop",

@@ -2,16 +2,13 @@
 
 Writes of one loop turn leave together: uvicorn writes head and body of an answer one after
 the other, and each write is a system call that wakes the reader (in a profile of creates the
-two took 12 % of the API's busy time, the one takes 3 %).  And bytes that are no HTTP are
-refused in the envelope of every other refusal, with an id that stands in the log.
+two took 12 % of the API's busy time, the one takes 3 %).
 """
 
 import asyncio
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from contract.unreadable import answer_to_unreadable
+from contract.http_heads import BoundedHttp
 
 
 class CorkedTransport:
@@ -41,13 +38,8 @@ class CorkedTransport:
             self._transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
 
 
-class Wire(HttpToolsProtocol):
+class Wire(BoundedHttp):
     """The protocol of one connection."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(CorkedTransport(transport))  # type: ignore[arg-type]
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that the parser refuses, and close: nothing after them can be read."""
-        self.transport.write(answer_to_unreadable())
-        self.transport.close()

@@ -144,7 +144,7 @@ ExpiryYear: TypeAlias = int
 PaymentStatus: TypeAlias = Literal['pending', 'authorized', 'captured', 'failed', 'cancelled', 'refunded']
 
 
-PaymentFailureCode: TypeAlias = Literal['card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'processing_error', 'card_not_supported', 'bank_account_declined', 'wallet_expired', 'network_unavailable']
+PaymentFailureCode: TypeAlias = Literal['card_declined', 'expired_card', 'incorrect_cvc', 'processing_error', 'bank_account_declined', 'wallet_expired', 'network_unavailable']
 
 
 DeclineCode: TypeAlias = Literal['generic_decline', 'do_not_honor', 'insufficient_funds', 'lost_card', 'stolen_card', 'card_velocity_exceeded', 'card_not_supported', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_account', 'account_closed', 'processing_error', 'wallet_expired']

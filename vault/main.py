@@ -9,7 +9,7 @@ import uvloop
 from adapters.keys import FileKeyProvider
 from contract.document import load_document
 from contract.operations import compile_operations
-from runtime.clock import SystemClock
+from runtime.clock import Clock, SystemClock
 from runtime.database import Database, DatabaseUnavailable
 from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
@@ -41,11 +41,16 @@ CHARGEBACKS_LOOK_AGAIN_SECONDS = 0.5
 
 
 class Vault:
-    """Everything the process holds, opened and closed in order."""
+    """Everything the process holds, opened and closed in order.
 
-    def __init__(self, settings: Settings) -> None:
+    `calendar` says which versions the token door serves; every other clock is the machine's,
+    as that of the databases and of the other processes.
+    """
+
+    def __init__(self, settings: Settings, calendar: Clock | None = None) -> None:
         self._settings = settings
         self._clock = SystemClock()
+        self._calendar = calendar or self._clock
         self._database = Database(settings.database_url)
         self._codes = SecurityCodes(self._clock)
         self._instruments = InstrumentStore(self._database)
@@ -105,7 +110,7 @@ class Vault:
             tokenising,
             Desk(self._publishable_keys, self._clock),
             compile_operations(load_document(), "vault")["create_token"],
-            self._clock,
+            self._calendar,
         )
 
     async def _keep_sweeping(self) -> None:
@@ -128,15 +133,15 @@ class Vault:
                 log_exception("chargebacks_not_collected", error)
 
 
-async def _serve() -> None:
+async def _serve(calendar: Clock | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await Vault(read_settings()).run(stop)
+    await Vault(read_settings(), calendar).run(stop)
 
 
-def main() -> None:
+def main(calendar: Clock | None = None) -> None:
     """The entry of scripts/paymint-vault."""
     configure("paymint-vault")
-    uvloop.run(_serve())
+    uvloop.run(_serve(calendar))

@@ -15,6 +15,7 @@ from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
 from flows.test_clocks import catch_up_with_clocks
 from flows.webhook_delivery import WebhookDelivery
+from runtime.clock import Clock
 from runtime.log import configure, log
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
@@ -81,21 +82,21 @@ async def _partitions(house: House) -> int:
     return 0
 
 
-async def _serve() -> None:
+async def _serve(clock: Clock | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     settings = Settings.from_environment()
     serve_metrics(settings.metrics_port)
-    house = await open_house(settings)
+    house = await open_house(settings, clock)
     try:
         await Worker(house).run(stop)
     finally:
         await house.close()
 
 
-def main() -> None:
-    """The entry of scripts/paymint-worker."""
+def main(clock: Clock | None = None) -> None:
+    """The entry of scripts/paymint-worker; without a clock the machine's."""
     configure("paymint-worker")
-    uvloop.run(_serve())
+    uvloop.run(_serve(clock))

@@ -85,11 +85,16 @@ def _tell_links(newer: Node, told: Node, response: Node, version: ModuleType) ->
         return
     for link in response["links"].values():
         # The same named link stands in several answers; a moved pointer is not moved again.
-        parameters = resolved(told, link)["parameters"]
-        for name, pointer in parameters.items():
-            field = pointer.removeprefix(_BODY_POINTER)
-            if pointer.startswith(_BODY_POINTER) and field.split("/")[0] not in version.ENVELOPE:
-                parameters[name] = f"{_BODY_POINTER}data/{field}"
+        told_link = resolved(told, link)
+        for pointers in (told_link.get("parameters", {}), told_link.get("requestBody", {})):
+            _lead_through_data(pointers, version)
+
+
+def _lead_through_data(pointers: Node, version: ModuleType) -> None:
+    for name, pointer in pointers.items():
+        field = pointer.removeprefix(_BODY_POINTER)
+        if pointer.startswith(_BODY_POINTER) and field.split("/")[0] not in version.ENVELOPE:
+            pointers[name] = f"{_BODY_POINTER}data/{field}"
 
 
 def _tell_schemas(newer: Node, told: Node, version: ModuleType, older_date: str) -> None:

@@ -101,13 +101,14 @@ def run(stack: Stack, console: Console) -> NoReturn:
             console.say("stopping")
 
 
-def main() -> int:
+def main(root: Path = ROOT) -> int:
+    """Serves until it is told to stop; `root` is the tree whose entry files are started."""
     console = Console()
     choice = parsed(sys.argv[1:])
     for number in STOP_SIGNALS:
         signal.signal(number, stop_requested)
     try:
-        run(Stack(choice.data, options(choice), console), console)
+        run(Stack(choice.data, options(choice), console, root), console)
     except StopRequested:
         console.say("stopped")
         return 0

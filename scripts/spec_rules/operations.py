@@ -42,14 +42,25 @@ def check_coverage(document: Node) -> Iterator[Finding]:
 
 
 def check_links(document: Node) -> Iterator[Finding]:
-    wanted = {}
+    wanted: dict[str, tuple[set[str], set[str]]] = {}
     for _, parameters, operation in operations(document):
-        wanted[operation["operationId"]] = {p["name"] for p in parameters if p["in"] == "path"}
+        in_path = {p["name"] for p in parameters if p["in"] == "path"}
+        wanted[operation["operationId"]] = in_path, _body_fields(document, operation)
     for place, node in walk(document):
         if isinstance(node, dict) and re.search(r"(^|\.)links\.\w+$", place):
             link = resolve(document, node)
-            if set(link["parameters"]) != wanted.get(link["operationId"]):
+            in_path, fields = wanted.get(link["operationId"], ({""}, set()))
+            if set(link.get("parameters", {})) != in_path:
                 yield place, "a link names an operation and gives exactly its path parameters"
+            if not fields.issuperset(link.get("requestBody", {})):
+                yield place, "a link gives the body fields that its operation does not have"
+
+
+def _body_fields(document: Node, operation: Node) -> set[str]:
+    media = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if media is None:
+        return set()
+    return set(resolve(document, media["schema"]).get("properties", {}))
 
 
 def check_operations(document: Node) -> Iterator[Finding]:

@@ -165,15 +165,19 @@ def test_the_older_document_follows_the_rules_and_is_openapi() -> None:
 
 
 def test_links_of_the_older_document_lead_through_the_envelope() -> None:
-    moved = 0
+    moved, from_items = 0, 0
     for place in operations_of(BEFORE, "gateway"):
         for response in place.node["responses"].values():
             for link in resolved(BEFORE, response).get("links", {}).values():
-                for pointer in resolved(BEFORE, link)["parameters"].values():
+                told = resolved(BEFORE, link)
+                pointers = {**told.get("parameters", {}), **told.get("requestBody", {})}
+                assert pointers
+                for pointer in pointers.values():
                     field = pointer.removeprefix("$response.body#/")
                     assert field == "id" or field.startswith("data/"), pointer
                     moved += field != "id"
-    assert moved
+                    from_items += field == "data/0/payment/id"
+    assert moved > from_items > 0
 
 
 def test_a_further_version_is_one_more_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,14 @@
   them, it gets one of the test merchant's instead, so that examples are really accepted.
   Payments get the method that nobody detaches for two of three ids of their own choice.
 * A cursor belongs to one list: the examples' cursors are left out.
+* Requests are asked with the key of the account that they are for, see stock.py, and name the
+  version under test where they name none: an account may be pinned to another by now.
+* An item of a batch may be anything, and is judged alone: the first becomes a payment.
+* A test clock goes forward only, and past the end of the version under test there is nothing
+  but 410: every moment becomes the one after the last.
+* What `fields` leaves out is missing from an answer whose schema requires it: tests/gateway
+  holds `fields` to its promise, here whole resources are asked for.
+* A tag that was made up matches no revision: every `If-Match` that can be read becomes `*`.
 * A key is used once: a replay answers with an object that may be gone by now, which looks
   like a created object that cannot be found.
 * JSON Schema calls `100.0` an integer; this API does not (contract-decisions, "Shape"), and
@@ -13,6 +21,7 @@
 import json
 import os
 import re
+from datetime import datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -20,11 +29,16 @@ from uuid import uuid4
 
 import schemathesis
 
+from contract.entity_tags import PATTERN
+
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
-SAMPLE_ID = re.compile(r"(mch|cus|tok|pm|pay|ref|evt|whe)_019d7[0-9a-f]{27}")
+SAMPLE_ID = re.compile(r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr)_019d7[0-9a-f]{27}")
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+FIELD_NAMES = re.compile(r"[a-z][a-z0-9_]*(,[a-z][a-z0-9_]*)*")
+TAGS = re.compile(PATTERN)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d.*")
 SAMPLE_CURSOR = re.compile(r"crs_eyJ[A-Za-z0-9_-]+")
 POOL_BY_PREFIX = {
     "mch": "merchants",
@@ -35,6 +49,11 @@ POOL_BY_PREFIX = {
     "ref": "refunds",
     "evt": "events",
     "whe": "webhook_endpoints",
+    "key": "api_keys",
+    "dsp": "disputes",
+    "clk": "clocks",
+    "req": "requests",
+    "alr": "alerts",
 }
 # Some operations need a payment in a certain state, or a method that nobody detaches.
 POOL_BY_OPERATION = {
@@ -43,23 +62,46 @@ POOL_BY_OPERATION = {
     ("/v1/payments/{payment_id}/cancel", "pay"): "held_payments",
     ("/v1/payments/{payment_id}/refunds", "pay"): "taken_payments",
     ("/v1/payments/{payment_id}/refunds/{refund_id}", "pay"): "refunded_payments",
+    ("/v1/test_helpers/disputes", "pay"): "taken_payments",
+    ("/v1/merchants/{merchant_id}/live_keys", "mch"): "approved_merchants",
+    ("/v1/api_keys/{api_key_id}/resume", "key"): "suspended_keys",
 }
+# Who asks for what the trading account does not: the first that fits.
+ASKERS = (
+    (re.compile("POST /v1/merchants|POST /v1/api_keys/.*/(suspend|resume)"), "OPERATOR"),
+    (re.compile("POST /v1/merchants/.*/live_keys"), "APPROVED"),
+    (re.compile("[A-Z]+ /v1/(merchants|api_keys|alerts).*"), "SETTINGS"),
+    (re.compile("[A-Z]+ /v1/test_helpers/clocks.*"), "CLOCKS"),
+)
+KEY_OF = {asker: os.environ[f"PAYMINT_{asker}_KEY"] for _, asker in ASKERS}
+VERSION = os.environ["PAYMINT_VERSION_UNDER_TEST"]
+CLOCKS = "/v1/test_helpers/clocks"
+CLOCK_STEP = timedelta(minutes=10)
 
 STOCK: dict[str, list[str]] = json.loads(Path(os.environ["PAYMINT_STOCK"]).read_text())
 POOLS = {name: cycle(values) for name, values in STOCK.items()}
 LASTING = STOCK["lasting_methods"][0]
-SPARE = POOLS["payment_methods"]
+# Of what must last, by the name of its parameter: what is deleted instead.
+LASTS = {
+    "payment_method_id": (LASTING, POOLS["payment_methods"]),
+    "customer_id": (STOCK["customers"][0], POOLS["spare_customers"]),
+}
 TURNS = cycle([True, True, False])
+# Where the account's clock stands, and which one it is.
+CLOCK_NOW: dict[str, Any] = {
+    "id": STOCK["clocks"][0],
+    "time": datetime.fromisoformat(STOCK["clock_times"][0]),
+}
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     """Changes a case just before it is sent, in every phase; what need not change is let be."""
     path = case.operation.path
-    if path == "/v1/payments" and isinstance(case.body, dict):
-        with_lasting_method(case.body)
-    if case.method == "DELETE" and LASTING in (case.path_parameters or {}).values():
-        case.path_parameters = {**case.path_parameters, "payment_method_id": next(SPARE)}
+    if isinstance(case.body, dict):
+        fill(path, case.body)
+    if case.method == "DELETE" and case.path_parameters:
+        spare_what_lasts(case)
     for part in ("path_parameters", "body"):
         before = getattr(case, part)
         after = real(path, before)
@@ -69,12 +111,60 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     if isinstance(case.query, dict):
         for name in [each for each, value in case.query.items() if sample_cursor(value)]:
             del case.query[name]
-    headers = case.headers or {}
-    # Beside a credential that was spoilt on purpose nothing may be changed: Schemathesis would
-    # judge the whole of the headers anew.
-    good = str(headers.get("Authorization", "")).startswith("Bearer sk_test_")
-    if good and UUID.fullmatch(str(headers.get(KEY, ""))):
+        if FIELD_NAMES.fullmatch(str(case.query.get("fields", ""))):
+            del case.query["fields"]
+    address(f"{case.method} {path}", case)
+
+
+@schemathesis.hook
+def after_call(context: Any, case: Any, response: Any) -> None:
+    """A merchant has one clock at a time: the newest is asked for instead of the first."""
+    if case.method == "POST" and case.operation.path == CLOCKS and response.status_code == 201:
+        CLOCK_NOW["id"] = response.json()["id"]
+
+
+def address(asked: str, case: Any) -> None:
+    """The headers, unless the credential was spoilt on purpose: beside it nothing may be
+    changed, since Schemathesis would judge the whole of the headers anew."""
+    headers = case.headers
+    if headers is None:
+        return
+    if case.operation.definition.raw.get("security"):
+        if headers.get("Authorization") != f"Bearer {os.environ['PAYMINT_SECRET_KEY']}":
+            return
+        for pattern, asker in ASKERS:
+            if pattern.fullmatch(asked):
+                headers["Authorization"] = f"Bearer {KEY_OF[asker]}"
+                break
+    headers.setdefault("Paymint-Version", VERSION)
+    if UUID.fullmatch(str(headers.get(KEY, ""))):
         headers[KEY] = str(uuid4())
+    if TAGS.fullmatch(str(headers.get("If-Match", "x"))):
+        headers["If-Match"] = "*"
+
+
+def fill(path: str, body: dict[str, Any]) -> None:
+    """What a body needs to be accepted now and then."""
+    if path == "/v1/payments":
+        with_lasting_method(body)
+    items = body.get("payments")
+    if path == "/v1/payments/batch" and isinstance(items, list) and 1 <= len(items) <= 100:
+        items[0] = {
+            "amount": 5000,
+            "currency": "usd",
+            "payment_method_id": LASTING,
+            "idempotency_key": str(uuid4()),
+        }
+    if path.startswith(CLOCKS) and MOMENT.fullmatch(str(body.get("frozen_time", ""))):
+        CLOCK_NOW["time"] += CLOCK_STEP
+        body["frozen_time"] = CLOCK_NOW["time"].isoformat()
+
+
+def spare_what_lasts(case: Any) -> None:
+    for name, (lasting, spare) in LASTS.items():
+        last = list(case.path_parameters)[-1]
+        if name == last and case.path_parameters[name] == lasting:
+            case.path_parameters = {**case.path_parameters, name: next(spare)}
 
 
 def with_lasting_method(body: dict[str, Any]) -> None:
@@ -98,6 +188,8 @@ def real(path: str, value: Any) -> Any:
         return {name: real(path, each) for name, each in value.items()}
     if isinstance(value, list):
         return [real(path, each) for each in value]
+    if value == STOCK["clocks"][0]:
+        return CLOCK_NOW["id"]
     found = SAMPLE_ID.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return value

@@ -1,8 +1,16 @@
-"""A merchant with one of everything, so that generated requests find something."""
+"""Accounts with one of everything, so that generated requests find something.
 
+One account would not do: a frozen clock moves the business time of all that a merchant does, a
+revoked key or a changed merchant ends the run of everything else, and live keys are given to an
+approved merchant only.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from tests.shop import Merchant, told
+from tests.journeys.accounts import approve, new_key, operate
+from tests.shop import Merchant, Shop, told
 
 # Captures, cancellations, detachments and saved tokens use things up; so there are several.
 OF_EACH = 12
@@ -10,14 +18,66 @@ HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
 
 
-def lay_in(merchant: Merchant) -> dict[str, list[str]]:
+@dataclass(frozen=True)
+class Accounts:
+    """Who asks: `trading` takes payments, `settings` changes itself and its keys, `clocks` moves
+    its business time, `approved` may take its live keys."""
+
+    trading: Merchant
+    settings: Merchant
+    clocks: Merchant
+    approved: Merchant
+
+    @classmethod
+    def open(cls, shop: Shop) -> "Accounts":
+        opened = cls(*(shop.open_account() for _ in range(4)))
+        approve(shop, opened.approved)
+        return opened
+
+
+def lay_in(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     """Ids by the name of their dictionary in schemathesis.toml."""
-    customer = merchant.customer(email="ada@example.com", name="Ada")["id"]
-    methods = [told(merchant.save_card(customer, luhn(n)), 201)["id"] for n in range(OF_EACH)]
+    return trade(accounts.trading) | settle(shop, accounts)
+
+
+def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
+    """What belongs to the accounts beside the trading one."""
+    merchant = accounts.settings
+    keys = [str(new_key(merchant)["id"]) for _ in range(OF_EACH)]
+    # A key that is replaced while it is still good is a matter for an alert.
+    told(merchant.ask("POST", f"/v1/api_keys/{keys[0]}/roll", {"overlap_seconds": 3600}), 201)
+    suspended = [str(new_key(merchant)["id"]) for _ in range(OF_EACH)]
+    for key in suspended:
+        told(operate(shop, "POST", f"/v1/api_keys/{key}/suspend"), 200)
+    # The moment of the stack, which need not be the machine's.
+    now = merchant.get(f"/v1/merchants/{merchant.id}")["created_at"]
+    ahead = {"frozen_time": (datetime.fromisoformat(now) + timedelta(days=1)).isoformat()}
+    clock = told(accounts.clocks.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
+    return {
+        "clocks": [clock["id"]],
+        "clock_times": [clock["frozen_time"]],
+        "api_keys": keys[1:],
+        "suspended_keys": suspended,
+        "alerts": [alert["id"] for alert in merchant.get("/v1/alerts")["data"]],
+        "merchants": [merchant.id],
+        "approved_merchants": [accounts.approved.id],
+    }
+
+
+def trade(merchant: Merchant) -> dict[str, list[str]]:
+    """What a merchant has who takes payments."""
+    # The first customer is there to be used, the others to be deleted.
+    customers = [
+        merchant.customer(email="ada@example.com", name="Ada")["id"] for _ in range(OF_EACH)
+    ]
+    methods = [told(merchant.save_card(customers[0], luhn(n)), 201)["id"] for n in range(OF_EACH)]
     held = [pay(merchant, methods[0], capture=False) for _ in range(HELD_PAYMENTS)]
     taken = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
+    disputed = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
+    requests = [merchant.ask("GET", "/v1/payments").headers["x-request-id"] for _ in range(2)]
     return {
-        "customers": [customer],
+        "customers": customers[:1],
+        "spare_customers": customers[1:],
         "payment_methods": methods[1:],
         "lasting_methods": methods[:1],
         "payments": held + taken,
@@ -25,13 +85,19 @@ def lay_in(merchant: Merchant) -> dict[str, list[str]]:
         "taken_payments": taken,
         "refunded_payments": taken[:1],
         "refunds": [merchant.refund(taken[0], amount=1)["id"]],
+        "disputes": [dispute(merchant, payment) for payment in disputed],
         "webhook_endpoints": [
             merchant.endpoint(f"https://shop.example.com/{n}")["id"] for n in range(OF_EACH)
         ],
-        "merchants": [merchant.id],
         "events": [event["id"] for event in merchant.events(limit=5)],
+        "requests": requests,
         "tokens": [merchant.tokenise(luhn(OF_EACH + n)) for n in range(OF_EACH)],
     }
+
+
+def dispute(merchant: Merchant, payment: str) -> str:
+    body = {"payment_id": payment, "amount": 100}
+    return str(told(merchant.ask("POST", "/v1/test_helpers/disputes", body), 201)["id"])
 
 
 def pay(merchant: Merchant, method: str, *, capture: bool) -> str:

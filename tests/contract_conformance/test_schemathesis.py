@@ -1,7 +1,8 @@
-"""Schemathesis asks every operation of the document, through its own command (notes, section 6).
+"""Schemathesis asks every operation of both versions' documents, through its own command.
 
 A disagreement, an error or a warning of the list in schemathesis.toml fails; so does a run that
-has asked too little.
+has asked too little.  The older version is asked for in the midst of its life (midlife.py), from
+the document that the product serves.
 """
 
 import json
@@ -12,17 +13,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from contract.versions.registry import DATES
+from domain.api_versions import PRESENT
 from generated.operations import OPERATIONS
-from tests.contract_conformance.stock import lay_in, write_dictionaries
-from tests.serving import ROOT
-from tests.shop import Shop
+from tests.contract_conformance.stock import Accounts, lay_in, write_dictionaries
+from tests.serving import ROOT, eventually, serving
+from tests.shop import Merchant, Shop
 
 RUN_SECONDS = 280.0
 PROGRAM = Path(sys.executable).with_name("schemathesis")
+MID_LIFE_STACK = (sys.executable, "-P", "-m", "tests.contract_conformance.midlife")
 SHOWN_CHARACTERS = 20_000
 TOKEN = "create_token"
 STATELESS = ("--phases", "examples,coverage,fuzzing")
@@ -31,43 +38,88 @@ STATELESS = ("--phases", "examples,coverage,fuzzing")
 STATEFUL_SEEDS = (1, 2, 3, 4)
 FEWEST_LINKS = 8
 FEWEST_LINKED_CASES = 40
+# What the walks together must have done, as (path, status) of the account's request log.
+REACHED = (
+    ("/v1/payments/batch", 207),
+    ("/v1/payments/{payment_id}/refunds", 201),
+    ("/v1/test_helpers/disputes", 201),
+    ("/v1/disputes/{dispute_id}/evidence", 200),
+)
+LOG_SECONDS = 5.0
 
 
-@pytest.fixture
-def desk(shop: Shop) -> Iterator[tuple[Path, dict[str, str]]]:
-    """A directory with configuration and dictionaries, and the environment with the keys."""
-    merchant = shop.open_account()
+@dataclass(frozen=True)
+class Desk:
+    """A directory with configuration, document and dictionaries, and the environment."""
+
+    shop: Shop
+    directory: Path
+    environment: dict[str, str]
+    trading: Merchant
+
+    def run(self, url: str, *options: str) -> str:
+        """One run; gives its report, which must be free of findings."""
+        configuration = ["--config-file", str(self.directory / "schemathesis.toml")]
+        document = str(self.directory / "openapi.yaml")
+        command = [str(PROGRAM), *configuration, "run", document, "--url", url]
+        ended = subprocess.run(
+            [*command, "--checks", "all", *options],
+            cwd=self.directory,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=RUN_SECONDS,
+        )
+        assert ended.returncode == 0, ended.stdout[-SHOWN_CHARACTERS:]
+        return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def mid_life() -> Iterator[Shop]:
+    """A stack in the midst of the older version's life."""
+    with serving(MID_LIFE_STACK, "--port", "0", "--allow-loopback-webhooks") as running:
+        opened = Shop(running)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+@pytest.fixture(params=DATES)
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """What a run needs, with accounts of its own, for each version."""
+    version = request.param
+    shop = request.getfixturevalue("shop" if version == PRESENT else "mid_life")
+    with furnished(shop, version) as made:
+        yield made
+
+
+@contextmanager
+def furnished(shop: Shop, version: str) -> Iterator[Desk]:
+    """A desk for one version."""
+    accounts = Accounts.open(shop)
     keys = {
-        "PAYMINT_SECRET_KEY": merchant.secret_key,
-        "PAYMINT_PUBLISHABLE_KEY": merchant.publishable_key,
+        "PAYMINT_SECRET_KEY": accounts.trading.secret_key,
+        "PAYMINT_PUBLISHABLE_KEY": accounts.trading.publishable_key,
+        "PAYMINT_SETTINGS_KEY": accounts.settings.secret_key,
+        "PAYMINT_CLOCKS_KEY": accounts.clocks.secret_key,
+        "PAYMINT_APPROVED_KEY": accounts.approved.secret_key,
+        "PAYMINT_OPERATOR_KEY": shop.platform_key,
+        "PAYMINT_VERSION_UNDER_TEST": version,
         "PYTHONPATH": str(ROOT),
     }
     with tempfile.TemporaryDirectory(prefix="paymint-schemathesis-") as name:
         directory = Path(name)
         shutil.copy(ROOT / "schemathesis.toml", directory)
-        stock = lay_in(merchant)
+        served = shop.http.get(f"/openapi/{version}/openapi.yaml")
+        assert served.status_code == 200, served.text
+        (directory / "openapi.yaml").write_bytes(served.content)
+        stock = lay_in(shop, accounts)
         write_dictionaries(stock, directory)
         (directory / "stock.json").write_text(json.dumps(stock))
-        yield directory, {**os.environ, **keys, "PAYMINT_STOCK": str(directory / "stock.json")}
-
-
-def run(desk: tuple[Path, dict[str, str]], url: str, *options: str) -> str:
-    """One run; gives its report, which must be free of findings."""
-    directory, environment = desk
-    configuration = ["--config-file", str(directory / "schemathesis.toml")]
-    document = str(ROOT / "openapi.yaml")
-    command = [str(PROGRAM), *configuration, "run", document, "--url", url, "--checks", "all"]
-    ended = subprocess.run(
-        [*command, *options],
-        cwd=directory,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=RUN_SECONDS,
-    )
-    assert ended.returncode == 0, ended.stdout[-SHOWN_CHARACTERS:]
-    return ended.stdout
+        environment = {**os.environ, **keys, "PAYMINT_STOCK": str(directory / "stock.json")}
+        yield Desk(shop, directory, environment, accounts.trading)
 
 
 def counted(report: str, pattern: str) -> int:
@@ -77,23 +129,31 @@ def counted(report: str, pattern: str) -> int:
 
 
 @pytest.mark.timeout(300)
-def test_every_operation_of_the_api(shop: Shop, desk: tuple[Path, dict[str, str]]) -> None:
-    report = run(desk, shop.base_url, *STATELESS, "--exclude-operation-id", TOKEN)
+def test_every_operation_of_the_api(desk: Desk) -> None:
+    report = desk.run(desk.shop.base_url, *STATELESS, "--exclude-operation-id", TOKEN)
     assert counted(report, r"Tested: (\d+)") == len(OPERATIONS) - 1
     assert counted(report, r"(\d+) generated") > 1500
 
 
-@pytest.mark.parametrize("seed", STATEFUL_SEEDS)
-def test_links_from_answer_to_request(
-    shop: Shop, desk: tuple[Path, dict[str, str]], seed: int
-) -> None:
-    only = ["--phases", "stateful", "--seed", str(seed), "--exclude-operation-id", TOKEN]
-    report = run(desk, shop.base_url, *only)
-    assert counted(report, r"API Links: +(\d+) covered") >= FEWEST_LINKS
-    assert counted(report, r"(\d+) generated") >= FEWEST_LINKED_CASES
+@pytest.mark.timeout(300)
+def test_links_from_answer_to_request(desk: Desk) -> None:
+    for seed in STATEFUL_SEEDS:
+        only = ["--phases", "stateful", "--seed", str(seed), "--exclude-operation-id", TOKEN]
+        report = desk.run(desk.shop.base_url, *only)
+        assert counted(report, r"API Links: +(\d+) covered") >= FEWEST_LINKS
+        assert counted(report, r"(\d+) generated") >= FEWEST_LINKED_CASES
+    for path, status in REACHED:
+        assert eventually(partial(walked, desk.trading, path, status), LOG_SECONDS), path
 
 
-def test_the_vaults_operation(shop: Shop, desk: tuple[Path, dict[str, str]]) -> None:
-    report = run(desk, shop.vault_url, *STATELESS, "--include-operation-id", TOKEN)
+def walked(merchant: Merchant, path: str, status: int) -> bool:
+    """Whether a walk was answered so; what stocked the account says who it is otherwise."""
+    query = {"path": path, "status_code": status, "method": "POST", "limit": 100}
+    logs = merchant.get("/v1/request_logs", **query)["data"]
+    return any(log["user_agent"].startswith("schemathesis/") for log in logs)
+
+
+def test_the_vaults_operation(desk: Desk) -> None:
+    report = desk.run(desk.shop.vault_url, *STATELESS, "--include-operation-id", TOKEN)
     assert counted(report, r"Tested: (\d+)") == 1
     assert counted(report, r"(\d+) generated") > 200

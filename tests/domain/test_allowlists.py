@@ -32,7 +32,7 @@ def test_entries_take_one_spelling() -> None:
 def test_what_is_no_network_is_refused(entry: str) -> None:
     with pytest.raises(Malformed) as refusal:
         canonical(["10.0.0.0/8", entry], "ip_allowlist")
-    assert (refusal.value.code, refusal.value.param) == ("parameter_invalid", "ip_allowlist.1")
+    assert (refusal.value.code, refusal.value.param) == ("parameter_invalid", "ip_allowlist[1]")
 
 
 @pytest.mark.parametrize(

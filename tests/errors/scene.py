@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
-from psycopg.sql import SQL
+from psycopg.sql import SQL, Composed
 
 from domain.ids import from_text
 from tests.shop import Merchant, Shop, bearer
@@ -49,7 +49,7 @@ class Scene:
         """The payments, asked for with this key."""
         return self.shop.http.get("/v1/payments", headers=bearer(key))
 
-    def opened(self, change: SQL) -> Merchant:
+    def opened(self, change: SQL | Composed) -> Merchant:
         """A new merchant after this change of its rows, before anybody has asked with its key."""
         made = self.shop.open_account()
         with self.shop.database() as connection:

@@ -21,12 +21,6 @@ OPERATIONS = {
     if method in item
 }
 RECIPES = all_recipes()
-# Codes that no request can give yet, with the reason.  A line goes when its code can be given,
-# which its test tells; none is added.
-NOT_YET = {
-    "precondition_failed": "no step of the pipeline reads If-Match",
-    "currency_mismatch": "the currency of a bank account is not known outside the vault",
-}
 # What servers and security put on every answer; the document declares what a client acts on.
 EVERYWHERE = {
     *("content-type", "content-length", "date", "server", "vary", "connection"),
@@ -52,18 +46,9 @@ SHAPES |= {"unit": "cents|of the currency's smallest unit"}
 def test_every_code_has_its_recipe_and_every_recipe_its_code() -> None:
     assert sorted(CATALOGUE.keys() - RECIPES.keys()) == [], "a new code needs a recipe"
     assert sorted(RECIPES.keys() - CATALOGUE.keys()) == [], "a recipe of a code that is gone"
-    assert CATALOGUE.keys() >= NOT_YET.keys()
 
 
-def parameter(code: str) -> Any:
-    if code in NOT_YET:
-        return pytest.param(code, marks=pytest.mark.xfail(reason=NOT_YET[code], strict=True))
-    return code
-
-
-@pytest.mark.parametrize(
-    "code", [parameter(c) for c, r in RECIPES.items() if not r.needs_broken_stack]
-)
+@pytest.mark.parametrize("code", [c for c, r in RECIPES.items() if not r.needs_broken_stack])
 def test_a_code_is_given_as_the_document_says(code: str, scene: Scene) -> None:
     check(RECIPES[code], RECIPES[code].send(scene))
 

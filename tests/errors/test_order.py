@@ -23,8 +23,6 @@ STALE = {"If-Match": '"r999-ab"'}
 NEVER_TOGETHER = {
     ("idempotency_key", "conflict"): "a key that is absent belongs to no request",
 }
-# Pairs whose earlier stage no request can reach yet, with the reason; the list only shrinks.
-NOT_YET = {("precondition", "state"): "no step of the pipeline reads If-Match"}
 
 
 def used_key(scene: Scene) -> str:
@@ -133,12 +131,7 @@ def test_no_two_neighbours_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("pair", "both"),
     [
-        pytest.param(
-            pair,
-            both,
-            id=both.__name__,
-            marks=[pytest.mark.xfail(reason=NOT_YET[pair], strict=True)] if pair in NOT_YET else [],
-        )
+        pytest.param(pair, both, id=both.__name__)
         for pair, found in TOGETHER.items()
         for both in found
     ],

@@ -70,13 +70,13 @@ def test_keys_are_paged_and_filtered(merchant: Merchant) -> None:
 @pytest.mark.parametrize(
     ("change", "refused"),
     [
-        ({"scopes": ["platform:admin"]}, (400, "parameter_invalid_enum", "scopes.0")),
+        ({"scopes": ["platform:admin"]}, (400, "parameter_invalid_enum", "scopes[0]")),
         ({"scopes": []}, (400, "parameter_too_few_items", "scopes")),
         ({"type": "publishable"}, (400, "parameter_unknown", None)),
         ({"type": "platform"}, (400, "parameter_invalid_enum", "type")),
         ({"expires_at": "2020-01-01T00:00:00Z"}, (400, "parameter_invalid", "expires_at")),
-        ({"ip_allowlist": ["10.0.0.1/8"]}, (400, "parameter_invalid", "ip_allowlist.0")),
-        ({"ip_allowlist": ["localhost"]}, (400, "parameter_invalid_format", "ip_allowlist.0")),
+        ({"ip_allowlist": ["10.0.0.1/8"]}, (400, "parameter_invalid", "ip_allowlist[0]")),
+        ({"ip_allowlist": ["localhost"]}, (400, "parameter_invalid_format", "ip_allowlist[0]")),
         ({"ip_allowlist": []}, (400, "parameter_too_few_items", "ip_allowlist")),
         ({"merchant_id": "mch_1"}, (404, "resource_missing", "merchant_id")),
     ],

@@ -276,7 +276,11 @@ def test_a_refund_beyond_what_is_left_names_what_is_true(merchant: Merchant) -> 
         b"BREW /v1/payments HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /v1/payments HTTP/1.1\r\nHost: localhost\r\nBad Header: 1\r\n\r\n",
         b"4242424242424242\r\n\r\n",
+        b"GET /v1/payments HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 128 + b"\r\n",
+        b"GET /v1/payments HTTP/1.1\r\nHost: localhost\r\nA: " + b"a" * 66_000,
+        b"GET /" + b"a" * 66_000,
     ],
+    ids=["method", "header", "nothing", "many headers", "endless header", "endless path"],
 )
 def test_bytes_that_are_no_http_are_refused_in_the_envelope_too(shop: Shop, sent: bytes) -> None:
     for door in (shop.base_url, shop.vault_url):

@@ -46,11 +46,21 @@ def test_events_page(merchant: Merchant) -> None:
     assert len(page["data"]) == 2 and len(rest["data"]) == 1 and not rest["has_more"]
 
 
+def wait_for_record(merchant: Merchant, event: str) -> None:
+    """An attempt under way is the one that is asked for; its receiver knows before we do."""
+    path = f"/v1/events/{event}/deliveries"
+    assert eventually(
+        lambda: [each["attempts_made"] for each in merchant.get(path)["data"]] == [1],
+        ARRIVAL_SECONDS,
+    )
+
+
 def test_an_event_is_delivered_again_when_asked(merchant: Merchant, receiver: Receiver) -> None:
     merchant.endpoint(receiver.url)
     merchant.pay()
     first = receiver.wait_for("payment.captured", ARRIVAL_SECONDS)[0]
     event = merchant.events()[0]
+    wait_for_record(merchant, event["id"])
     assert told(merchant.ask("POST", f"/v1/events/{event['id']}/retry"), 200) == event
     again = receiver.wait_for("payment.captured", ARRIVAL_SECONDS, count=2)[1]
     assert again.event == first.event == event
@@ -62,8 +72,10 @@ def test_a_failed_delivery_reaches_the_receiver_when_asked_again(merchant: Merch
         merchant.endpoint(receiver.url)
         merchant.pay()
         receiver.wait_for("payment.captured", ARRIVAL_SECONDS)
+        event = merchant.events()[0]["id"]
+        wait_for_record(merchant, event)
         receiver.status = 200
-        merchant.ask("POST", f"/v1/events/{merchant.events()[0]['id']}/retry")
+        told(merchant.ask("POST", f"/v1/events/{event}/retry"), 200)
         receiver.wait_for("payment.captured", ARRIVAL_SECONDS, count=2)
 
 

@@ -8,9 +8,11 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from contract import relay
 from domain.ids import from_text
-from domain.refusals import Missing, PreconditionFailed
+from domain.refusals import Missing, PreconditionFailed, Unprocessable
 from flows.customers import remove_customer, update_customer
+from flows.payment_methods import create_payment_method
 from tests.flows.test_lost_processes import play
 from tests.flows.till import Till
 from tests.races.rush import Answered, Rush, rush, together
@@ -124,3 +126,62 @@ def test_one_card_saved_many_times_at_once_is_one_method(shop: Shop, merchant: M
     assert merchant.get(path)["total_count"] == 1
     assert eventually(lambda: numbers(shop, merchant) == 1, ERASED_SECONDS)
     assert told(merchant.pay_answer(method), 201)["customer_id"] == customer
+
+
+def test_a_card_that_is_detached_while_it_is_saved_again_stays_detached(
+    shop: Shop, merchant: Merchant
+) -> None:
+    customer = merchant.customer()["id"]
+    path = f"/v1/customers/{customer}/payment_methods"
+    there = told(merchant.save_card(customer), 201)["id"]
+    body = {"type": "card", "token": merchant.tokenise()}
+
+    async def story(till: Till) -> None:
+        async def detached() -> None:
+            assert merchant.ask("DELETE", f"{path}/{there}").status_code == 200
+
+        till.door.after[relay.Attach] = detached
+        with pytest.raises(Unprocessable, match="token_already_used"):
+            await create_payment_method(till.house, _asking(till, None), customer, body)
+
+    play(shop, merchant, story)
+    assert merchant.get(path)["total_count"] == 0
+    assert eventually(lambda: numbers(shop, merchant) == 0, ERASED_SECONDS)
+    assert told(merchant.save_card(customer), 201)["id"] != there
+
+
+def test_a_token_that_is_saved_and_charged_at_once_leaves_no_number_behind(
+    shop: Shop, merchant: Merchant
+) -> None:
+    customer = merchant.customer()["id"]
+    body = {"type": "card", "token": merchant.tokenise()}
+
+    async def story(till: Till) -> None:
+        async def saved() -> None:
+            with pytest.raises(Unprocessable, match="token_already_used"):
+                await create_payment_method(till.house, _asking(till, None), customer, body)
+
+        till.door.before[relay.Authorise] = saved
+        with pytest.raises(Unprocessable, match="token_already_used"):
+            await till.pay(uuid4(), body["token"])
+
+    play(shop, merchant, story)
+    assert merchant.get(f"/v1/customers/{customer}/payment_methods")["total_count"] == 0
+    assert numbers(shop, merchant) == 0
+
+
+def test_a_token_that_is_saved_twice_at_once_keeps_its_number(
+    shop: Shop, merchant: Merchant
+) -> None:
+    customer = merchant.customer()["id"]
+    path = f"/v1/customers/{customer}/payment_methods"
+    body = {"type": "card", "token": merchant.tokenise()}
+
+    async def ask(asking: Rush) -> list[Answered]:
+        return await together([asking.post(path, body) for _ in range(AT_ONCE)])
+
+    answers = rush(merchant, ask)
+    assert {answer.status for answer in answers} <= {200, 201, 422}
+    (method,) = {answer.body["id"] for answer in answers if answer.status != 422}
+    assert told(merchant.pay_answer(method), 201)["customer_id"] == customer
+    assert numbers(shop, merchant) == 1

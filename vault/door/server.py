@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from contract.unreadable import answer_to_unreadable
+from contract.http_heads import BoundedHttp
 from vault.door.tokens import TokenDoor
 
 KEEP_ALIVE_SECONDS = 5
@@ -16,12 +15,6 @@ DRAIN_SECONDS = 5
 BACKLOG = 2048
 _LOOPBACK = "127.0.0.1"
 _STEP_SECONDS = 0.02
-
-
-class _Protocol(HttpToolsProtocol):
-    def send_400_response(self, msg: str) -> None:
-        self.transport.write(answer_to_unreadable())
-        self.transport.close()
 
 
 class _Server(uvicorn.Server):
@@ -38,7 +31,7 @@ class TokenServer:
         config = uvicorn.Config(
             door,
             loop="none",
-            http=_Protocol,
+            http=BoundedHttp,
             ws="none",
             lifespan="off",
             log_config=None,
