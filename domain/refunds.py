@@ -10,13 +10,14 @@ from domain.refusals import Unprocessable
 # A payment that was refunded in full has been captured too: what is wrong there is the
 # amount, and the answer names it.
 _REFUNDABLE = ("captured", "refunded")
+_REST = "rest of the captured amount"
 
 
 def refund_amount(payment: Mapping[str, Any], asked: int | None) -> int:
     """How much a refund takes: what is left of the capture unless an amount is asked for.
 
     Raises 422 `payment_unexpected_state` where nothing was captured, 422
-    `refund_exceeds_capture` naming what is left (all of the capture before any refund), and
+    `refund_exceeds_capture` naming the capture, or what is left of it where that is less, and
     422 `payment_disputed` where it is a dispute that took what was asked for.
     """
     if payment["status"] not in _REFUNDABLE:
@@ -29,7 +30,11 @@ def refund_amount(payment: Mapping[str, Any], asked: int | None) -> int:
     wanted = not_refunded if asked is None else asked
     if left < wanted <= not_refunded:
         raise Unprocessable("payment_disputed", "amount", amount=wanted, available=left)
-    raise Unprocessable("refund_exceeds_capture", "amount", amount=amount, available=left)
+    captured = payment["amount_captured"]
+    limit, available = ("captured amount", captured) if amount > captured else (_REST, left)
+    raise Unprocessable(
+        "refund_exceeds_capture", "amount", amount=amount, limit=limit, available=available
+    )
 
 
 def resource(refund: Mapping[str, Any]) -> dict[str, Any]:

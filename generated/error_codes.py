@@ -279,7 +279,7 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'refund_exceeds_capture': ErrorCode(
         422, 'invalid_request_error',
-        'Refund amount ({amount}) exceeds the captured amount ({available}).',
+        'Refund amount ({amount}) exceeds the {limit} ({available}).',
     ),
     'payment_disputed': ErrorCode(
         422, 'invalid_request_error',

@@ -23,7 +23,7 @@ RETRIES = {"after_correction", "same_request", "new_key"}
 # What may stand in an example beside the values of the message.
 EXAMPLE_FIELDS = {"param", "decline_code", "payment_id"}
 PLACEHOLDERS = {"param", "expected", "minimum", "maximum", "limit_bytes"}
-PLACEHOLDERS |= {"amount", "available", "currency", "status", "unit"}
+PLACEHOLDERS |= {"amount", "available", "currency", "limit", "status", "unit"}
 # What a client acts on beside the code (blueprint section 6), by status.
 TELLING_HEADERS = {
     "401": "WWW-Authenticate",

@@ -23,6 +23,7 @@ VALUES: dict[str, Any] = {
     "limit_bytes": 3,
     "amount": 4,
     "available": 5,
+    "limit": "captured amount",
     "currency": "xxx",
     "status": "failed",
     "unit": "cents",

@@ -39,6 +39,7 @@ TELLING: dict[int | str, tuple[str, str]] = {
 INTEGER = "-?[0-9]+"
 SHAPES = dict.fromkeys(("minimum", "maximum", "limit_bytes", "amount", "available"), INTEGER)
 SHAPES |= {"currency": "[A-Za-z]{3}", "expected": "[a-z ]+", "status": "[a-z_]+"}
+SHAPES |= {"limit": "captured amount|rest of the captured amount"}
 SHAPES |= {"unit": "cents|of the currency's smallest unit"}
 
 

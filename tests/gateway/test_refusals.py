@@ -51,7 +51,10 @@ def test_the_second_example_rejection_word_for_word(door: Door) -> None:
 
 def test_the_third_example_rejection_word_for_word(door: Door) -> None:
     async def refuse(request: Request) -> Answer:
-        raise Unprocessable("refund_exceeds_capture", "amount", amount=99999, available=12000)
+        limit = "captured amount"
+        raise Unprocessable(
+            "refund_exceeds_capture", "amount", amount=99999, limit=limit, available=12000
+        )
 
     door.answers["create_refund"] = refuse
     headers = {"Content-Type": "application/json"}

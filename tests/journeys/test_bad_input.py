@@ -258,6 +258,18 @@ def test_the_refund_beyond_the_capture_of_the_blueprint_word_for_word(merchant: 
     }
 
 
+def test_a_refund_beyond_what_is_left_names_what_is_true(merchant: Merchant) -> None:
+    taken = merchant.pay(amount=12000)["id"]
+    merchant.refund(taken, amount=5000)
+    for amount, limit in (
+        (99999, "captured amount (12000)"),
+        (7001, "rest of the captured amount (7000)"),
+    ):
+        answer = merchant.act(taken, "refunds", {"amount": amount})
+        assert answer.status_code == 422
+        assert refused(answer)["message"] == f"Refund amount ({amount}) exceeds the {limit}."
+
+
 @pytest.mark.parametrize(
     "sent",
     [
