@@ -48,10 +48,7 @@ async def create_payment_method(
     if described.type != body["type"]:
         raise Unprocessable("token_not_attachable", "token")
     there = await _same_card(house, whose, customer, described)
-    # The card that is there takes the token's expiry, at the vault too, which charges it.
-    described = await _attached(
-        house, asking, token_id, method_id if there is None else there["id"]
-    )
+    described = await _saved(house, asking, token_id, there, method_id)
 
     async def change(transaction: Transaction) -> Reply:
         if await lock_customer(transaction, whose, customer["id"]) is None:
@@ -167,6 +164,19 @@ async def _described(
             raise
         # Used by this very method, whose row a lost process did not write: go on.
         return await _attached(house, asking, token_id, method_id)
+
+
+async def _saved(
+    house: House, asking: Asking, token_id: UUID, there: Row | None, method_id: UUID
+) -> relay.Instrument:
+    """The card that is there takes the token's expiry, at the vault too, which charges it."""
+    if there is not None:
+        try:
+            return await _attached(house, asking, token_id, there["id"])
+        except Missing:
+            # Detached and erased by now, which leaves the token as it was.
+            pass
+    return await _attached(house, asking, token_id, method_id)
 
 
 async def _attached(

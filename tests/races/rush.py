@@ -42,8 +42,15 @@ class Rush:
         headers = bearer(self._merchant.secret_key)
         if key is not None:
             headers["Idempotency-Key"] = key
+        return await self._ask("POST", path, json=body, headers=headers)
+
+    async def delete(self, path: str) -> Answered:
+        """One DELETE to the API."""
+        return await self._ask("DELETE", path, headers=bearer(self._merchant.secret_key))
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Answered:
         url = f"{self._merchant.http.base_url!s}".rstrip("/") + path
-        async with self._session.post(url, json=body, headers=headers) as answer:
+        async with self._session.request(method, url, **options) as answer:
             raw = await answer.read()
             replayed = answer.headers.get("Idempotent-Replayed") == "true"
             return Answered(answer.status, await answer.json(), replayed, raw)

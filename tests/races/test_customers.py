@@ -185,3 +185,27 @@ def test_a_token_that_is_saved_twice_at_once_keeps_its_number(
     (method,) = {answer.body["id"] for answer in answers if answer.status != 422}
     assert told(merchant.pay_answer(method), 201)["customer_id"] == customer
     assert numbers(shop, merchant) == 1
+
+
+def test_a_card_whose_number_is_erased_while_it_is_saved_again_is_saved_anew(
+    shop: Shop, merchant: Merchant
+) -> None:
+    customer = merchant.customer()["id"]
+    path = f"/v1/customers/{customer}/payment_methods"
+    there = told(merchant.save_card(customer), 201)["id"]
+    body = {"type": "card", "token": merchant.tokenise()}
+
+    async def story(till: Till) -> None:
+        async def erased() -> None:
+            assert merchant.ask("DELETE", f"{path}/{there}").status_code == 200
+            gone = await asyncio.to_thread(
+                eventually, lambda: numbers(shop, merchant) == 0, ERASED_SECONDS
+            )
+            assert gone
+
+        till.door.before[relay.Attach] = erased
+        reply = await create_payment_method(till.house, _asking(till, None), customer, body)
+        assert (reply.status, reply.resource["id"] == there) == (201, False)
+        assert told(merchant.pay_answer(reply.resource["id"]), 201)["customer_id"] == customer
+
+    play(shop, merchant, story)
