@@ -16,6 +16,15 @@ def test_entries_take_one_spelling() -> None:
     ]
 
 
+def test_ipv4_in_the_form_of_ipv6_is_ipv4() -> None:
+    given = ["::ffff:203.0.113.0/120", "::ffff:198.51.100.7", "::ffff:0:0/96", "::/0"]
+    stored = canonical(given, "ip_allowlist")
+    assert stored == ["203.0.113.0/24", "198.51.100.7/32", "0.0.0.0/0", "::/0"]
+    assert admits(networks(stored[:1]), "203.0.113.9")
+    assert admits(networks(stored[:1]), "::ffff:203.0.113.9")
+    assert not admits(networks(stored[:1]), "203.0.114.9")
+
+
 @pytest.mark.parametrize(
     "entry",
     [
@@ -32,7 +41,7 @@ def test_entries_take_one_spelling() -> None:
 def test_what_is_no_network_is_refused(entry: str) -> None:
     with pytest.raises(Malformed) as refusal:
         canonical(["10.0.0.0/8", entry], "ip_allowlist")
-    assert (refusal.value.code, refusal.value.param) == ("parameter_invalid", "ip_allowlist.1")
+    assert (refusal.value.code, refusal.value.param) == ("parameter_invalid", "ip_allowlist[1]")
 
 
 @pytest.mark.parametrize(
