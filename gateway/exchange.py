@@ -26,6 +26,8 @@ SCOPE_KEY = "paymint.exchange"
 # Written to the audit trail when the client left before it could be answered.
 CLIENT_GONE_STATUS = 499
 
+UNNAMED = UUID(int=0)
+
 
 class Exchange:
     """What the steps know of a request; each slot is written by the step named beside it."""
@@ -67,7 +69,7 @@ class Exchange:
         self.send = send
         self.headers: Headers = dict(scope["headers"])
         self.request_id = ""  # request_id
-        self.request_uuid = UUID(int=0)  # request_id
+        self.request_uuid = UNNAMED  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
         self.if_match: frozenset[int] | None = None  # header_syntax
