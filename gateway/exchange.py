@@ -45,6 +45,7 @@ class Exchange:
         "if_match",
         "if_none_match",
         "items",
+        "key",
         "key_refusal",
         "once",
         "operation",
@@ -72,6 +73,7 @@ class Exchange:
         self.request_uuid = UNNAMED  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        self.key: UUID | None = None  # header_syntax
         self.if_match: frozenset[int] | None = None  # header_syntax
         self.if_none_match: Tags | None = None  # header_syntax
         self.caller: Caller | None = None  # authenticate
