@@ -8,15 +8,20 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import Final
 
 from domain.refusals import Malformed
 
 Network = IPv4Network | IPv6Network
+# Of an IPv6 address, those in front of an IPv4 address that it stands for.
+MAPPED_BITS: Final = 96
 
 
 def canonical(entries: Sequence[str], param: str) -> list[str]:
     """The entries in one spelling, each once; an address alone is a network of one.
 
+    IPv4 addresses in the form of IPv6 (RFC 4291 section 2.5.5.2) become what they stand for,
+    as the addresses of clients do before they are compared.
     Raises 400 `parameter_invalid` for what is no network, or has bits outside of its prefix:
     `10.0.0.1/8` would let in far more than its author may have meant.
     """
@@ -42,6 +47,10 @@ def admits(allowed: Iterable[Network], address: str) -> bool:
 
 def _network(text: str, param: str) -> Network:
     try:
-        return ip_network(text)
+        network = ip_network(text)
     except ValueError:
         raise Malformed("parameter_invalid", param) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - MAPPED_BITS))

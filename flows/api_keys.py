@@ -114,6 +114,8 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
     old = await _looked_up(house, asking, key_id)
     try:
         api_keys.check_rollable(asking.caller, old, now)
+        # Before the vault is told, which would refuse a key that goes on living here.
+        api_keys.check_room(await _counted(house, _owner_of(old)))
     except Unprocessable as refusal:
         return await refuse_once(house, asking, refusal)
     ends = api_keys.end_of_overlap(old, overlap_seconds, now)
@@ -133,7 +135,12 @@ async def roll_api_key(house: House, asking: Asking, key_id: str, overlap_second
         await announce_merchant(transaction, row["merchant_id"])
         return Reply(CREATED, api_keys.resource(made.row, now, made.text.reveal()))
 
-    return await once(house, asking, change)
+    try:
+        return await once(house, asking, change)
+    except Unprocessable:
+        # Another change came between: the vault knows of a roll that did not happen.
+        await tell_vault(house, asking.request_id, await _looked_up(house, asking, key_id))
+        raise
 
 
 async def suspend_api_key(house: House, asking: Asking, key_id: str) -> Reply:
@@ -205,6 +212,11 @@ def _like(old: Row) -> Wanted:
 async def _looked_up(house: House, asking: Asking, key_id: str) -> Row:
     async with house.database.reading() as transaction:
         return await _found(transaction, asking, key_id)
+
+
+async def _counted(house: House, owner: Owner) -> int:
+    async with house.database.reading() as transaction:
+        return await count_keys(transaction, *owner)
 
 
 async def _found(transaction: Transaction, asking: Asking, key_id: str) -> Row:

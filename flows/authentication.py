@@ -77,9 +77,10 @@ class KeyRing:
         """
         digest = hmac.digest(self._pepper, text.encode(), "sha256")
         proven = self._proven.get(digest)
-        if proven is not None and self._clock.monotonic() - proven.read_at < ROW_FRESH_SECONDS:
-            return self._known(proven)
         if proven is not None:
+            self._proven.move_to_end(digest)
+            if self._clock.monotonic() - proven.read_at < ROW_FRESH_SECONDS:
+                return self._known(proven)
             return await self._read_again(digest, proven)
         parsed = api_keys.parse(text)
         if parsed is None:

@@ -47,7 +47,6 @@ def _gzip(body: bytes) -> bytes:
 _CODERS: Final[dict[str, Callable[[bytes], bytes]]] = {"br": _brotli, "gzip": _gzip}
 
 
-@lru_cache(REMEMBERED_HEADERS)
 def negotiated(accept_encoding: bytes) -> str | None:
     """The coding for this `Accept-Encoding` (RFC 9110 section 12.5.3); None: no coding.
 
@@ -56,6 +55,11 @@ def negotiated(accept_encoding: bytes) -> str | None:
     """
     if len(accept_encoding) > ACCEPT_ENCODING_BYTES_MAX:
         return None
+    return _negotiated(accept_encoding)
+
+
+@lru_cache(REMEMBERED_HEADERS)
+def _negotiated(accept_encoding: bytes) -> str | None:
     weights = _weights(accept_encoding.decode("latin-1").lower())
     others = weights.get("*", 0.0)
     # Without a word about it, no coding is what the client takes when nothing else is left.

@@ -26,6 +26,8 @@ SCOPE_KEY = "paymint.exchange"
 # Written to the audit trail when the client left before it could be answered.
 CLIENT_GONE_STATUS = 499
 
+UNNAMED = UUID(int=0)
+
 
 class Exchange:
     """What the steps know of a request; each slot is written by the step named beside it."""
@@ -43,6 +45,7 @@ class Exchange:
         "if_match",
         "if_none_match",
         "items",
+        "key",
         "key_refusal",
         "once",
         "operation",
@@ -67,9 +70,10 @@ class Exchange:
         self.send = send
         self.headers: Headers = dict(scope["headers"])
         self.request_id = ""  # request_id
-        self.request_uuid = UUID(int=0)  # request_id
+        self.request_uuid = UNNAMED  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        self.key: UUID | None = None  # header_syntax
         self.if_match: frozenset[int] | None = None  # header_syntax
         self.if_none_match: Tags | None = None  # header_syntax
         self.caller: Caller | None = None  # authenticate

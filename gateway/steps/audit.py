@@ -18,6 +18,9 @@ USER_AGENT_CHARACTERS = 256
 PATH_CHARACTERS = 256
 REMEMBERED_TEXTS = 1024
 MASK = "[masked]"
+# A mask of 8 characters stands for 37 at most, so no cut number comes within the limit; what
+# is remembered must not be as long as the client likes.
+READ_PER_KEPT = 8
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # As many digits as a card number has, however they are grouped.
@@ -68,7 +71,11 @@ def _named_in_path(exchange: Exchange) -> str | None:
     return None
 
 
-@lru_cache(REMEMBERED_TEXTS)
 def cleaned(text: str, limit: int) -> str:
     """A text of the client's, without control characters and card numbers, cut to `limit`."""
+    return _cleaned(text[: limit * READ_PER_KEPT], limit)
+
+
+@lru_cache(REMEMBERED_TEXTS)
+def _cleaned(text: str, limit: int) -> str:
     return _CARD_NUMBERS.sub(MASK, _CONTROLS.sub(" ", text))[:limit]

@@ -22,7 +22,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         pairs, headers = exchange.scope["headers"], exchange.headers
         check_headers(pairs, headers)
         if takes_key:
-            read_idempotency_key(headers)
+            exchange.key = read_idempotency_key(headers)
         elif reads and NONE_MATCH in headers:
             exchange.if_none_match = read_tags(pairs, headers, IF_NONE_MATCH)
         elif changes and MATCH in headers:

@@ -1,4 +1,4 @@
-"""Reads the `Idempotency-Key` and binds it to this very request.
+"""Binds the `Idempotency-Key`, which header_syntax has read, to this very request.
 
 The digest covers method, path and the canonical JSON of the body, so the same key with
 another request is known for what it is.  Whether the key was used is the database's word
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import orjson
 
-from contract.headers import IDEMPOTENCY_KEY, read_idempotency_key
+from contract.headers import IDEMPOTENCY_KEY
 from contract.operations import Operation
 from domain.callers import Once
 from domain.refusals import Malformed
@@ -24,7 +24,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     required = operation.idempotency == "required"
 
     async def at_most_once(exchange: Exchange) -> None:
-        key = read_idempotency_key(exchange.headers)
+        key = exchange.key
         if key is not None:
             await _claim(exchange, key)
         elif required:

@@ -16,6 +16,15 @@ def test_entries_take_one_spelling() -> None:
     ]
 
 
+def test_ipv4_in_the_form_of_ipv6_is_ipv4() -> None:
+    given = ["::ffff:203.0.113.0/120", "::ffff:198.51.100.7", "::ffff:0:0/96", "::/0"]
+    stored = canonical(given, "ip_allowlist")
+    assert stored == ["203.0.113.0/24", "198.51.100.7/32", "0.0.0.0/0", "::/0"]
+    assert admits(networks(stored[:1]), "203.0.113.9")
+    assert admits(networks(stored[:1]), "::ffff:203.0.113.9")
+    assert not admits(networks(stored[:1]), "203.0.114.9")
+
+
 @pytest.mark.parametrize(
     "entry",
     [

@@ -111,6 +111,31 @@ def test_a_key_is_proven_once_and_then_remembered(desk: Desk) -> None:
     assert desk.rows.reads == 1
 
 
+def test_the_key_that_was_used_longest_ago_is_forgotten_first(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merchant, ids = uuid7(1), [uuid7(number) for number in range(10, 13)]
+    texts = {each: compose(merchant, each) for each in ids}
+
+    async def read_key(transaction: Rows, merchant_id: UUID, key_id: UUID) -> Row:
+        desk.rows.reads += 1
+        assert desk.rows.row is not None
+        return {**desk.rows.row, "id": key_id, "secret_hash": CHEAP.hash(texts[key_id])}
+
+    monkeypatch.setattr(authentication, "read_key", read_key)
+    monkeypatch.setattr(authentication, "REMEMBERED_KEYS", 2)
+    often, seldom, new = texts.values()
+
+    async def asked() -> list[int]:
+        reads = []
+        for text in (often, seldom, often, new, often, seldom):
+            await desk.ask(text)
+            reads.append(desk.rows.reads)
+        return reads
+
+    assert asyncio.run(asked()) == [1, 2, 2, 3, 3, 4]
+
+
 def test_a_key_whose_merchant_changed_is_read_again_at_once(desk: Desk) -> None:
     async def revoked() -> str:
         caller = await desk.ask()

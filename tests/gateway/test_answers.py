@@ -1,8 +1,10 @@
 """What every answer carries, and what is written down of a request."""
 
 import asyncio
+import gc
 import hashlib
 import re
+import tracemalloc
 from typing import Any, cast
 
 import orjson
@@ -197,3 +199,18 @@ def test_requests_are_counted_by_operation_and_status(door: Door) -> None:
     before = REGISTRY.get_sample_value("paymint_request_seconds_count", labels) or 0
     door.ask("GET", "/healthz", key=None)
     assert REGISTRY.get_sample_value("paymint_request_seconds_count", labels) == before + 1
+
+
+def test_what_clients_write_is_not_kept_at_its_length(door: Door) -> None:
+    long = "x" * 200_000
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for number in range(40):
+        headers = {"User-Agent": f"{number}{long}", "Accept-Encoding": f"{number}{long}"}
+        door.ask("GET", "/openapi.json", headers=headers)
+    door.house.audit.entries.clear()
+    door.requests.clear()
+    gc.collect()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert grown < 4_000_000

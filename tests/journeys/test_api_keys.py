@@ -233,6 +233,20 @@ def test_there_are_at_most_a_hundred_keys(shop: Shop, merchant: Merchant) -> Non
     told(merchant.ask("POST", "/v1/api_keys", body), 201)
 
 
+def test_a_publishable_key_outlives_a_roll_that_was_refused(merchant: Merchant) -> None:
+    body = {"name": "Checkout", "type": "publishable"}
+    key = told(merchant.ask("POST", "/v1/api_keys", body), 201)
+    while merchant.ask("POST", "/v1/api_keys", body).status_code == 201:
+        pass
+    refused = merchant.ask("POST", f"/v1/api_keys/{key['id']}/roll", {"overlap_seconds": 0})
+    assert error(refused) == (422, "api_key_limit", None)
+    merchant.publishable_key = key["secret"]
+    assert told(merchant.ask("GET", f"/v1/api_keys/{key['id']}"), 200)["status"] == "active"
+    # The vault looks a key up again after a second at the latest.
+    time.sleep(1.1)
+    assert told(merchant.token_answer(card()), 201)["object"] == "token"
+
+
 def test_a_key_expires(merchant: Merchant) -> None:
     key = new_key(merchant, expires_at=soon(1.2))
     user = using(merchant, key)
