@@ -32,6 +32,7 @@ import schemathesis
 from schemathesis.core.media_types import YAML_MEDIA_TYPES
 
 from contract.entity_tags import PATTERN
+from tests.contract_conformance.stock import BATCH_AMOUNT
 
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -175,7 +176,7 @@ def fill(path: str, body: dict[str, Any]) -> None:
     items = body.get("payments")
     if path == "/v1/payments/batch" and isinstance(items, list) and 1 <= len(items) <= 100:
         items[0] = {
-            "amount": 5000,
+            "amount": BATCH_AMOUNT,
             "currency": "usd",
             "payment_method_id": LASTING,
             "idempotency_key": str(uuid4()),
