@@ -27,9 +27,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import schemathesis
+from schemathesis.core.media_types import YAML_MEDIA_TYPES
 
 from contract.entity_tags import PATTERN
+from tests.contract_conformance.stock import BATCH_AMOUNT
 
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -62,7 +65,8 @@ POOL_BY_OPERATION = {
     ("/v1/payments/{payment_id}/cancel", "pay"): "held_payments",
     ("/v1/payments/{payment_id}/refunds", "pay"): "taken_payments",
     ("/v1/payments/{payment_id}/refunds/{refund_id}", "pay"): "refunded_payments",
-    ("/v1/test_helpers/disputes", "pay"): "taken_payments",
+    ("/v1/test_helpers/disputes", "pay"): "disputable_payments",
+    ("/v1/test_helpers/disputes/{dispute_id}/close", "dsp"): "closing_disputes",
     ("/v1/merchants/{merchant_id}/live_keys", "mch"): "approved_merchants",
     ("/v1/api_keys/{api_key_id}/resume", "key"): "suspended_keys",
 }
@@ -76,6 +80,7 @@ ASKERS = (
 KEY_OF = {asker: os.environ[f"PAYMINT_{asker}_KEY"] for _, asker in ASKERS}
 VERSION = os.environ["PAYMINT_VERSION_UNDER_TEST"]
 CLOCKS = "/v1/test_helpers/clocks"
+ENDPOINTS = "/v1/webhook_endpoints"
 CLOCK_STEP = timedelta(minutes=10)
 
 STOCK: dict[str, list[str]] = json.loads(Path(os.environ["PAYMINT_STOCK"]).read_text())
@@ -83,15 +88,15 @@ POOLS = {name: cycle(values) for name, values in STOCK.items()}
 LASTING = STOCK["lasting_methods"][0]
 # Of what must last, by the name of its parameter: what is deleted instead.
 LASTS = {
-    "payment_method_id": (LASTING, POOLS["payment_methods"]),
-    "customer_id": (STOCK["customers"][0], POOLS["spare_customers"]),
+    "payment_method_id": ("lasting_methods", "payment_methods"),
+    "customer_id": ("customers", "spare_customers"),
+    "webhook_endpoint_id": ("webhook_endpoints", "spare_endpoints"),
 }
 TURNS = cycle([True, True, False])
-# Where the account's clock stands, and which one it is.
-CLOCK_NOW: dict[str, Any] = {
-    "id": STOCK["clocks"][0],
-    "time": datetime.fromisoformat(STOCK["clock_times"][0]),
-}
+CREATED = {CLOCKS: [STOCK["clocks"][0]], ENDPOINTS: []}
+AT_MOST = {CLOCKS: 1, ENDPOINTS: 6}
+# Where the account's clock stands.
+CLOCK_NOW = {"time": datetime.fromisoformat(STOCK["clock_times"][0])}
 
 
 @schemathesis.hook
@@ -100,14 +105,16 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
     path = case.operation.path
     if isinstance(case.body, dict):
         fill(path, case.body)
-    if case.method == "DELETE" and case.path_parameters:
-        spare_what_lasts(case)
     for part in ("path_parameters", "body"):
         before = getattr(case, part)
         after = real(path, before)
         # By their words: 100.0 equals 100.
         if repr(after) != repr(before):
             setattr(case, part, after)
+    if case.method == "DELETE" and case.path_parameters:
+        spare_what_lasts(case)
+    if case.method == "POST" and path in CREATED and case.meta.phase.name != "stateful":
+        make_room(path)
     if isinstance(case.query, dict):
         for name in [each for each, value in case.query.items() if sample_cursor(value)]:
             del case.query[name]
@@ -118,9 +125,28 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """A merchant has one clock at a time: the newest is asked for instead of the first."""
-    if case.method == "POST" and case.operation.path == CLOCKS and response.status_code == 201:
-        CLOCK_NOW["id"] = response.json()["id"]
+    """Keeps in mind what was created, where a merchant may have no more than so many."""
+    path = case.operation.path
+    if case.method == "POST" and path in CREATED and response.status_code == 201:
+        CREATED[path].append(response.json()["id"])
+
+
+@schemathesis.deserializer(*YAML_MEDIA_TYPES)
+def as_text(context: Any, response: Any) -> str:
+    """The document describes its YAML as the text that it is."""
+    return str(response.content.decode())
+
+
+def make_room(path: str) -> None:
+    """Delete the oldest, as a merchant would who wants one more.
+
+    Not on a walk, which may hold a link to it.
+    """
+    if len(CREATED[path]) >= AT_MOST[path]:
+        asker = "CLOCKS" if path == CLOCKS else "SECRET"
+        headers = {"Authorization": f"Bearer {os.environ[f'PAYMINT_{asker}_KEY']}"}
+        url = f"{os.environ['PAYMINT_BASE_URL']}{path}/{CREATED[path].pop(0)}"
+        httpx.delete(url, headers=headers)
 
 
 def address(asked: str, case: Any) -> None:
@@ -150,7 +176,7 @@ def fill(path: str, body: dict[str, Any]) -> None:
     items = body.get("payments")
     if path == "/v1/payments/batch" and isinstance(items, list) and 1 <= len(items) <= 100:
         items[0] = {
-            "amount": 5000,
+            "amount": BATCH_AMOUNT,
             "currency": "usd",
             "payment_method_id": LASTING,
             "idempotency_key": str(uuid4()),
@@ -161,10 +187,10 @@ def fill(path: str, body: dict[str, Any]) -> None:
 
 
 def spare_what_lasts(case: Any) -> None:
-    for name, (lasting, spare) in LASTS.items():
-        last = list(case.path_parameters)[-1]
-        if name == last and case.path_parameters[name] == lasting:
-            case.path_parameters = {**case.path_parameters, name: next(spare)}
+    name = re.findall(r"{(\w+)}", case.operation.path)[-1]
+    lasting, spare = LASTS.get(name, ("", ""))
+    if case.path_parameters.get(name) in STOCK.get(lasting, ()):
+        case.path_parameters = {**case.path_parameters, name: next(POOLS[spare])}
 
 
 def with_lasting_method(body: dict[str, Any]) -> None:
@@ -189,7 +215,8 @@ def real(path: str, value: Any) -> Any:
     if isinstance(value, list):
         return [real(path, each) for each in value]
     if value == STOCK["clocks"][0]:
-        return CLOCK_NOW["id"]
+        # A merchant has one clock at a time: the newest is asked for instead of the first.
+        return (CREATED[CLOCKS] or STOCK["clocks"])[-1]
     found = SAMPLE_ID.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         return value

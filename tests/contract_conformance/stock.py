@@ -14,8 +14,13 @@ from tests.shop import Merchant, Shop, told
 
 # Captures, cancellations, detachments and saved tokens use things up; so there are several.
 OF_EACH = 12
+ENDPOINTS = 8  # of 16 at most
+DISPUTES = 40
+TOKENS = 40
 HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
+# Of what a batch takes, and nothing else here.
+BATCH_AMOUNT = 4_321
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,11 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
     methods = [told(merchant.save_card(customers[0], luhn(n)), 201)["id"] for n in range(OF_EACH)]
     held = [pay(merchant, methods[0], capture=False) for _ in range(HELD_PAYMENTS)]
     taken = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
-    disputed = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
+    contested = [pay(merchant, methods[0], capture=True) for _ in range(3 * DISPUTES)]
+    disputes = [dispute(merchant, payment) for payment in contested[DISPUTES:]]
+    endpoints = [
+        str(merchant.endpoint(f"https://shop.example.com/{n}")["id"]) for n in range(ENDPOINTS)
+    ]
     requests = [merchant.ask("GET", "/v1/payments").headers["x-request-id"] for _ in range(2)]
     return {
         "customers": customers[:1],
@@ -85,14 +94,22 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
         "taken_payments": taken,
         "refunded_payments": taken[:1],
         "refunds": [merchant.refund(taken[0], amount=1)["id"]],
-        "disputes": [dispute(merchant, payment) for payment in disputed],
-        "webhook_endpoints": [
-            merchant.endpoint(f"https://shop.example.com/{n}")["id"] for n in range(OF_EACH)
-        ],
+        "disputable_payments": contested[:DISPUTES],
+        "disputes": disputes[:DISPUTES],
+        "closing_disputes": [answered(merchant, each) for each in disputes[DISPUTES:]],
+        "webhook_endpoints": endpoints[:2],
+        "spare_endpoints": endpoints[2:],
         "events": [event["id"] for event in merchant.events(limit=5)],
         "requests": requests,
-        "tokens": [merchant.tokenise(luhn(OF_EACH + n)) for n in range(OF_EACH)],
+        "tokens": [merchant.tokenise(luhn(OF_EACH + n)) for n in range(TOKENS)],
     }
+
+
+def answered(merchant: Merchant, dispute: str) -> str:
+    """The dispute, under review for as long as nobody decides it."""
+    evidence = {"text": "It was delivered."}
+    told(merchant.ask("POST", f"/v1/disputes/{dispute}/evidence", evidence), 200)
+    return dispute
 
 
 def dispute(merchant: Merchant, payment: str) -> str:

@@ -23,9 +23,9 @@ import pytest
 from contract.versions.registry import DATES
 from domain.api_versions import PRESENT
 from generated.operations import OPERATIONS
-from tests.contract_conformance.stock import Accounts, lay_in, write_dictionaries
+from tests.contract_conformance.stock import BATCH_AMOUNT, Accounts, lay_in, write_dictionaries
 from tests.serving import ROOT, eventually, serving
-from tests.shop import Merchant, Shop
+from tests.shop import Merchant, Shop, told
 
 RUN_SECONDS = 280.0
 PROGRAM = Path(sys.executable).with_name("schemathesis")
@@ -33,12 +33,23 @@ MID_LIFE_STACK = (sys.executable, "-P", "-m", "tests.contract_conformance.midlif
 SHOWN_CHARACTERS = 20_000
 TOKEN = "create_token"
 STATELESS = ("--phases", "examples,coverage,fuzzing")
+STATEFUL = ("--phases", "stateful")
 # A live server remembers, so Hypothesis sees an inconsistent replay sooner or later and ends
 # the walk: several short walks see more links than a long one.
-STATEFUL_SEEDS = (1, 2, 3, 4)
+STATEFUL_SEEDS = (1, 2)
 FEWEST_LINKS = 8
 FEWEST_LINKED_CASES = 40
-# What the walks together must have done, as (path, status) of the account's request log.
+FROM_A_BATCH = (
+    "create_payment_batch",
+    "retrieve_payment",
+    "create_refund",
+    "retrieve_refund",
+    "create_test_dispute",
+    "retrieve_dispute",
+    "submit_dispute_evidence",
+    "close_test_dispute",
+)
+# What these walks together must have done, as (path, status) of the account's request log.
 REACHED = (
     ("/v1/payments/batch", 207),
     ("/v1/payments/{payment_id}/refunds", 201),
@@ -106,6 +117,7 @@ def furnished(shop: Shop, version: str) -> Iterator[Desk]:
         "PAYMINT_CLOCKS_KEY": accounts.clocks.secret_key,
         "PAYMINT_APPROVED_KEY": accounts.approved.secret_key,
         "PAYMINT_OPERATOR_KEY": shop.platform_key,
+        "PAYMINT_BASE_URL": shop.base_url,
         "PAYMINT_VERSION_UNDER_TEST": version,
         "PYTHONPATH": str(ROOT),
     }
@@ -138,18 +150,32 @@ def test_every_operation_of_the_api(desk: Desk) -> None:
 @pytest.mark.timeout(300)
 def test_links_from_answer_to_request(desk: Desk) -> None:
     for seed in STATEFUL_SEEDS:
-        only = ["--phases", "stateful", "--seed", str(seed), "--exclude-operation-id", TOKEN]
+        only = [*STATEFUL, "--seed", str(seed), "--exclude-operation-id", TOKEN]
         report = desk.run(desk.shop.base_url, *only)
         assert counted(report, r"API Links: +(\d+) covered") >= FEWEST_LINKS
         assert counted(report, r"(\d+) generated") >= FEWEST_LINKED_CASES
-    for path, status in REACHED:
-        assert eventually(partial(walked, desk.trading, path, status), LOG_SECONDS), path
+
+
+def test_walks_from_a_batch_to_its_refunds_and_disputes(desk: Desk) -> None:
+    only = [option for name in FROM_A_BATCH for option in ("--include-operation-id", name)]
+    for seed in STATEFUL_SEEDS:
+        desk.run(desk.shop.base_url, *STATEFUL, "--seed", str(seed), *only)
+    assert eventually(partial(all_walked, desk.trading), LOG_SECONDS), REACHED
+    # Nothing but the batches took this amount, so what happened to it came by their links.
+    newest = told(desk.trading.ask("GET", "/v1/payments", params={"limit": 100}), 200)["data"]
+    payments = [payment for payment in newest if payment["amount"] == BATCH_AMOUNT]
+    assert any(payment["amount_refunded"] for payment in payments)
+    assert any(payment["amount_disputed"] for payment in payments)
+
+
+def all_walked(merchant: Merchant) -> bool:
+    """Whether walks were answered so; what stocked the account says who it is otherwise."""
+    return all(walked(merchant, path, status) for path, status in REACHED)
 
 
 def walked(merchant: Merchant, path: str, status: int) -> bool:
-    """Whether a walk was answered so; what stocked the account says who it is otherwise."""
     query = {"path": path, "status_code": status, "method": "POST", "limit": 100}
-    logs = merchant.get("/v1/request_logs", **query)["data"]
+    logs = told(merchant.ask("GET", "/v1/request_logs", params=query), 200)["data"]
     return any(log["user_agent"].startswith("schemathesis/") for log in logs)
 
 
