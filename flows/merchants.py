@@ -51,7 +51,7 @@ async def create_merchant(house: House, asking: Asking, body: dict[str, Any]) ->
             transaction,
             id=merchant_id,
             business_name=body["business_name"],
-            email=body["email"],
+            email=body.get("email"),
             mcc=body["mcc"],
             country=body["country"],
             status="pending_review",

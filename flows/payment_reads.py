@@ -80,7 +80,7 @@ async def list_refunds(
 ) -> dict[str, Any]:
     """A page of a payment's refunds, with their number; 404 without the payment."""
     payment = await find_payment(house, asking, payment_id)
-    asked = pages.ask(query, {"payment_id": payment["id"]})
+    asked = pages.ask(query, {"payment_id": payment["id"], "status": query.get("status")})
     total = None
     async with house.database.reading() as transaction:
         page = await read_page(

@@ -432,7 +432,7 @@ class MerchantCreate(TypedDict):
     """
 
     business_name: Name
-    email: Email
+    email: NotRequired[Email]
     mcc: CategoryCode
     country: Country
     settlement_currency: Currency

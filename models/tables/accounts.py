@@ -10,7 +10,7 @@ MERCHANTS = sa.Table(
     METADATA,
     identifier(primary_key=True),
     sa.Column("business_name", sa.Text, nullable=False),
-    sa.Column("email", sa.Text, nullable=False),
+    sa.Column("email", sa.Text),
     sa.Column("mcc", sa.Text, nullable=False),
     sa.Column("country", sa.Text, nullable=False),
     sa.Column("status", sa.Text, nullable=False),

@@ -70,6 +70,13 @@ def test_attributes(resources: dict[str, dict[str, Any]], name: str) -> None:
     assert missing == set()
 
 
+def test_a_merchant_needs_what_the_table_requires(shop: Shop) -> None:
+    body = {"business_name": "Bakery", "mcc": "5462", "country": "FR", "settlement_currency": "eur"}
+    headers = bearer(shop.platform_key)
+    made = told(shop.http.post("/v1/merchants", json=body, headers=headers), 201)
+    assert body.items() <= made.items() and made["status"] == "pending_review"
+
+
 def test_relationships(resources: dict[str, dict[str, Any]], owner: Merchant) -> None:
     payment, method = resources["payment"], resources["payment_method"]
     assert payment["merchant_id"] == resources["customer"]["merchant_id"] == owner.id

@@ -7,9 +7,11 @@ from uuid import uuid4
 
 from tests.journeys.signatures import verify_paymint
 from tests.receiver import Receiver
+from tests.serving import eventually
 from tests.shop import Merchant, error, told
 
 DELIVERED_SECONDS = 5.0
+REFUND_SECONDS = 10.0
 CREATE = """{
 "amount": 15000,
 "currency": "usd",
@@ -108,6 +110,11 @@ def test_filters_sort_and_fields_as_printed(merchant: Merchant) -> None:
         assert [each["amount"] for each in found] == expected
     assert merchant.get("/v1/payments?created_lte=2026-04-01T00:00:00Z")["data"] == []
     payment = str(merchant.get("/v1/payments")["data"][0]["id"])
+    refund = merchant.refund(payment, amount=100)
+    refunds = f"/v1/payments/{payment}/refunds?status="
+    assert merchant.get(refunds + "failed")["data"] == []
+    eventually(lambda: merchant.get(refunds + "succeeded")["data"], REFUND_SECONDS)
+    assert merchant.get(refunds + "succeeded")["data"][0]["id"] == refund["id"]
     sparse = merchant.get(f"/v1/payments/{payment}?fields=id,amount,status,created_at")
     assert sparse.keys() == {"object", "id", "amount", "status", "created_at"}
 
@@ -138,6 +145,10 @@ def test_the_webhook(merchant: Merchant, receiver: Receiver) -> None:
     assert event["data"]["object"] == merchant.payment(payment["id"])
     assert delivery.at - datetime.fromisoformat(event["created_at"]).timestamp() < DELIVERED_SECONDS
     verify_paymint(delivery, merchant.webhook_secret)
+    deliveries = f"/v1/events/{event['id']}/deliveries"
+    eventually(
+        lambda: merchant.get(deliveries)["data"][0]["state"] == "succeeded", DELIVERED_SECONDS
+    )
     told(merchant.ask("POST", f"/v1/events/{event['id']}/retry"), 200)
     assert len(receiver.wait_for("payment.captured", DELIVERED_SECONDS, count=2)) == 2
     assert json.loads(receiver.deliveries[-1].body) == event

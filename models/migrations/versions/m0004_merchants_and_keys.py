@@ -15,6 +15,7 @@ _NOBODY = "00000000-0000-0000-0000-000000000000"
 
 def upgrade() -> None:
     op.add_column("merchants", sa.Column("terminated_at", sa.TIMESTAMP(timezone=True)))
+    op.alter_column("merchants", "email", nullable=True)
     op.create_index("merchants_by_time", "merchants", [*_NEWEST_FIRST])
     op.create_index("merchants_by_status", "merchants", ["status", *_NEWEST_FIRST])
     op.create_index("merchants_by_country", "merchants", ["country", *_NEWEST_FIRST])
@@ -29,6 +30,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute("UPDATE merchants SET email = '' WHERE email IS NULL")
+    op.alter_column("merchants", "email", nullable=False)
     op.execute("DELETE FROM counters WHERE resource = 'merchants'")
     op.drop_table("production_access")
     op.drop_index("api_keys_by_time", "api_keys")
