@@ -12,16 +12,36 @@ from domain.refusals import Malformed
 # What a number with a fraction is judged as.  No schema of the document takes it, so it
 # fails by the rule of the field where it stands, in the order of all other faults.
 _FRACTION = 0.5
+_NAMED = "#/components/schemas/"
 
 
 def compile_validator(
     document: Node, schema: Node, formats: Formats | None = None
 ) -> jsonschema_rs.Draft202012Validator:
     """A validator whose references lead into the document and whose errors hide values."""
-    whole = {**schema, "components": {"schemas": document["components"]["schemas"]}}
+    whole = {**schema, "components": {"schemas": _reached(document, schema)}}
     return jsonschema_rs.Draft202012Validator(
         whole, validate_formats=True, formats=formats, mask="[masked]"
     )
+
+
+def _reached(document: Node, schema: Node) -> Node:
+    """The named schemas that `schema` leads to: each validator keeps a copy of what it is given."""
+    named: Node = document["components"]["schemas"]
+    found: Node = {}
+    ahead: list[Any] = [schema]
+    while ahead:
+        node = ahead.pop()
+        if isinstance(node, dict):
+            ahead.extend(node.values())
+        elif isinstance(node, list):
+            ahead.extend(node)
+        elif isinstance(node, str) and node.startswith(_NAMED):
+            name = node.removeprefix(_NAMED)
+            if name in named and name not in found:
+                found[name] = named[name]
+                ahead.append(named[name])
+    return found
 
 
 class Shape:
