@@ -10,10 +10,9 @@ from domain.refusals import Missing
 from domain.remembering import customer_read
 from flows import pages
 from flows.house import House
-from models import counting
 from models.customer_reads import CustomerKey
 from models.customers import Whose, count_methods
-from models.paging import read_page
+from models.paging import read_counted_page, read_page
 from models.tables import CUSTOMERS, PAYMENT_METHODS
 from runtime.database import Row
 
@@ -22,21 +21,12 @@ _COUNTED_METHODS: Final = frozenset({"customer_id", "type"})
 
 async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's customers; the total is exact unless they are filtered."""
-    caller = asking.caller
     asked = pages.ask(query, {"email": query.get("email")})
-    total = None
+    caller = asking.caller
     async with house.database.reading() as transaction:
-        page = await read_page(
-            transaction,
-            CUSTOMERS,
-            asked.page,
-            merchant_id=caller.merchant_id,
-            livemode=caller.livemode,
+        page, total = await read_counted_page(
+            transaction, CUSTOMERS, asked.page, caller.merchant_id, caller.livemode
         )
-        if not asked.filtered_by:
-            total = await counting.total(
-                transaction, caller.merchant_id, caller.livemode, "customers"
-            )
     return pages.envelope(asked, page, customers.resource, total)
 
 

@@ -11,39 +11,24 @@ from flows import pages
 from flows.dispute_changes import announce, dispute_key, now_of
 from flows.house import House
 from flows.replies import Reply, once
-from models import counting
 from models.disputes import lock_dispute, read_dispute, save_dispute
-from models.paging import read_page
+from models.paging import read_counted_page
 from models.tables import DISPUTES
 from runtime.database import Transaction
 
 OK: Final = 200
-_COUNTED_FILTERS: Final = frozenset({"status"})
 
 
 async def list_disputes(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's disputes; the total is exact where a counter fits."""
-    caller = asking.caller
     payment_id = query.get("payment_id")
     named = None if payment_id is None else from_text("pay", payment_id)
     asked = pages.ask(query, {"status": query.get("status"), "payment_id": named})
-    total = None
+    caller = asking.caller
     async with house.database.reading() as transaction:
-        page = await read_page(
-            transaction,
-            DISPUTES,
-            asked.page,
-            merchant_id=caller.merchant_id,
-            livemode=caller.livemode,
+        page, total = await read_counted_page(
+            transaction, DISPUTES, asked.page, caller.merchant_id, caller.livemode
         )
-        if asked.filtered_by <= _COUNTED_FILTERS:
-            total = await counting.total(
-                transaction,
-                caller.merchant_id,
-                caller.livemode,
-                "disputes",
-                query.get("status"),
-            )
     return pages.envelope(asked, page, disputes.resource, total)
 
 

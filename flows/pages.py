@@ -39,9 +39,7 @@ class Asked:
     @property
     def filtered_by(self) -> frozenset[str]:
         """Names of what narrows the list; a total is exact only where a counter fits them."""
-        bounds = {"created_gte": self.page.since, "created_lte": self.page.until}
-        given = {name for name, bound in bounds.items() if bound is not None}
-        return frozenset(self.page.filters) | given
+        return self.page.filtered_by
 
 
 def ask(

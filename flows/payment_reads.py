@@ -9,14 +9,12 @@ from domain.ids import from_text
 from domain.refusals import Missing
 from flows import pages
 from flows.house import House
-from models import counting
-from models.paging import read_page
+from models.paging import read_counted_page, read_page
 from models.payment_reads import PaymentKey
 from models.refunds import count_refunds
 from models.tables import PAYMENTS, REFUNDS
 from runtime.database import Row
 
-_COUNTED_FILTERS = frozenset({"status"})
 # What stands in a list's path narrows nothing.
 _PARENT = frozenset({"payment_id"})
 
@@ -53,25 +51,12 @@ async def shown_payment(house: House, asking: Asking, payment_id: str) -> Row:
 
 async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's payments; the total is exact where a counter fits."""
-    caller = asking.caller
     asked = pages.ask(query, {"status": query.get("status"), "currency": query.get("currency")})
-    total = None
+    caller = asking.caller
     async with house.database.reading() as transaction:
-        page = await read_page(
-            transaction,
-            PAYMENTS,
-            asked.page,
-            merchant_id=caller.merchant_id,
-            livemode=caller.livemode,
+        page, total = await read_counted_page(
+            transaction, PAYMENTS, asked.page, caller.merchant_id, caller.livemode
         )
-        if asked.filtered_by <= _COUNTED_FILTERS:
-            total = await counting.total(
-                transaction,
-                caller.merchant_id,
-                caller.livemode,
-                "payments",
-                query.get("status"),
-            )
     return pages.envelope(asked, page, payments.resource, total)
 
 

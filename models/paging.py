@@ -13,10 +13,13 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from models import counting
 from models.tables import METADATA
 from models.tables.base import FILTERS, TIE
 from runtime.database import Row, Statement, Transaction, compile_sql
 
+# What the counters of a resource are kept by.
+_COUNTED_BY = frozenset({"status"})
 # A row with a moment in one of these columns is gone, and no list shows it.
 _GONE = ("detached_at", "deleted_at", "revoked_at")
 
@@ -45,6 +48,13 @@ class PageQuery:
     filters: Mapping[str, Any] = field(default_factory=dict)
     since: Any = None
     until: Any = None
+
+    @property
+    def filtered_by(self) -> frozenset[str]:
+        """Names of what narrows the list, the bounds of time by their parameters' names."""
+        bounds = {"created_gte": self.since, "created_lte": self.until}
+        given = {name for name, bound in bounds.items() if bound is not None}
+        return frozenset(self.filters) | given
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +139,17 @@ def _parameters(query: PageQuery, equal: Mapping[str, Any]) -> dict[str, Any]:
     if query.until is not None:
         parameters["until"] = query.until
     return parameters
+
+
+async def read_counted_page(
+    transaction: Transaction, table: sa.Table, query: PageQuery, merchant_id: UUID, livemode: bool
+) -> tuple[Page, int | None]:
+    """A page of a merchant's rows, and their total; None where no counter fits the filters."""
+    page = await read_page(transaction, table, query, merchant_id=merchant_id, livemode=livemode)
+    if not query.filtered_by <= _COUNTED_BY:
+        return page, None
+    status = query.filters.get("status")
+    return page, await counting.total(transaction, merchant_id, livemode, table.name, status)
 
 
 def cut_page(rows: Sequence[Row], query: PageQuery) -> tuple[Page, int]:
