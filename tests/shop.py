@@ -132,6 +132,16 @@ class Shop:
         values = {name: account[name] for name in keys}
         return Merchant(account["merchant"]["id"], http=self.http, vault=self.vault, **values)
 
+    def takes_payments(self) -> bool:
+        """Whether API and vault say that they are ready, as after somebody killed them."""
+        try:
+            return all(
+                client.get(path).status_code == 200
+                for client, path in ((self.http, "/readyz"), (self.vault, "/healthz"))
+            )
+        except httpx.TransportError:
+            return False
+
     @cached_property
     def environment(self) -> dict[str, Any]:
         """What each process was given, by its name."""

@@ -71,7 +71,7 @@ def evidence(fault_shop: Shop, merchant: Merchant) -> Evidence:
 
 @pytest.fixture
 def kill(fault_shop: Shop) -> Iterator[Kill]:
-    """kill -9 of a child by its name; the test ends only when the launcher has replaced it."""
+    """kill -9 of a child by its name; the test ends only when its successor serves."""
     killed: dict[str, int] = {}
 
     def now(name: str) -> None:
@@ -81,6 +81,8 @@ def kill(fault_shop: Shop) -> Iterator[Kill]:
     yield now
     for name, process in killed.items():
         assert eventually(_replaced(fault_shop, name, process), RESTART_SECONDS), name
+    if killed:
+        assert eventually(fault_shop.takes_payments, RESTART_SECONDS), "not ready again"
 
 
 def _replaced(shop: Shop, name: str, process: int) -> Callable[[], bool]:
