@@ -91,7 +91,7 @@ def _judge(document: Node, response: Node) -> Callable[[Any], bool]:
     if content is None:
         return _is_nothing
     if "application/json" not in content:
-        # Text that was made when the process started; there is nothing in it to judge.
+        # A page, or text that was made when the process started: nothing in it to judge.
         return _is_text
     return compile_validator(document, content["application/json"]["schema"]).is_valid
 

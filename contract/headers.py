@@ -15,6 +15,7 @@ SINGLE_HEADERS = {
     b"authorization": "Authorization",
     b"content-length": "Content-Length",
     b"content-type": "Content-Type",
+    b"cookie": "Cookie",
     b"host": "Host",
     b"idempotency-key": "Idempotency-Key",
     b"paymint-version": "Paymint-Version",

@@ -195,6 +195,7 @@ class KeyRing:
                 key_display=row["display"],
                 scopes=frozenset({"platform:admin"}),
                 merchant_status="active",
+                kind="platform",
             )
         if row["livemode"] != parsed.livemode:
             raise Unauthenticated("api_key_invalid")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.duplicates import Duplicates
+from adapters.keys import FileKeyProvider, Seals
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
@@ -18,6 +19,7 @@ from flows.deprecated_use import DeprecatedUse
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.customer_reads import CustomerKey, read_customers
+from models.data_keys import DataKeyStore
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
@@ -48,6 +50,7 @@ class House:
     customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
     keys: KeyRing
+    seals: Seals
     announcements: Listener
     duplicates: Duplicates
     vault: VaultDoor
@@ -86,6 +89,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock)
+    master = FileKeyProvider(settings.state_directory / "keys" / "house")
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
@@ -101,6 +105,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
         keys=keys,
+        seals=Seals(DataKeyStore(database), master, clock),
         announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,

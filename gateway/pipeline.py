@@ -75,7 +75,7 @@ def admission(requirement: Requirement, grants: dict[str, list[str]]) -> Proceed
 
 def with_a_caller(operation: Operation, handler: Handler) -> Proceed:
     """The steps after security, down to the handler."""
-    return _bound(WITH_A_CALLER, operation, call.bind(handler))
+    return _bound(WITH_A_CALLER, operation, call.bind(operation, handler))
 
 
 def _bound(steps: Iterable[OperationStep], operation: Operation, proceed: Proceed) -> Proceed:

@@ -5,6 +5,7 @@ It never sees headers, bytes or sockets: the pipeline in `gateway/` has dealt wi
 """
 
 from dataclasses import dataclass, field
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from domain.callers import Asking, Once
@@ -21,13 +22,35 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks where no key is asked for: a browser, or a client of OAuth.
+
+    The texts are as they were sent; `origin` and `authorization` are None when they were not.
+    """
+
+    address: str
+    user_agent: str
+    origin: str | None
+    authorization: str | None
+    cookie: str
+
+    def cookie_named(self, name: str) -> str | None:
+        """The value of one cookie."""
+        try:
+            found = SimpleCookie(self.cookie).get(name)
+        except CookieError:
+            return None
+        return None if found is None else found.value
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A request that passed authentication, scope, validation and the idempotency check.
 
     `path` holds the path parameters as sent, `query` the parsed query with its defaults,
-    `body` the parsed JSON body or None.  `asking` is None on operations without a key,
-    `items` is empty except where the items of a body are judged alone; a refusal stands in
-    the place of one that is no request at all.
+    `body` the parsed body or None.  `asking` is None on operations without a key, and
+    `visitor` on all others.  `items` is empty except where the items of a body are judged
+    alone; a refusal stands in the place of one that is no request at all.
     """
 
     house: House
@@ -37,6 +60,7 @@ class Request:
     query: dict[str, Any]
     body: Any
     items: tuple[Item | Refusal, ...] = ()
+    visitor: Visitor | None = None
 
     @property
     def caller(self) -> Asking:
@@ -45,12 +69,21 @@ class Request:
             raise LookupError("this operation has no security in the document")
         return self.asking
 
+    @property
+    def guest(self) -> Visitor:
+        """Who asks without a key; only for operations that the document does not secure."""
+        if self.visitor is None:
+            raise LookupError("this operation has security in the document")
+        return self.visitor
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A status that the document declares and the resource, in the present version.
 
-    `body` is a JSON object, or a `contract.publishing.Published`.
+    `body` is a JSON object, a `contract.publishing.Published`, the bytes of an HTML page, or
+    None where the document declares no content.  `headers` come beside those of every answer;
+    a Content-Security-Policy among them takes the place of the usual one.
     `replayed` marks the stored answer of an earlier request with the same key.
     `resource_id` is what the audit line names.
     """
@@ -59,3 +92,4 @@ class Answer:
     body: Any
     replayed: bool = False
     resource_id: str | None = field(default=None)
+    headers: tuple[tuple[bytes, bytes], ...] = ()

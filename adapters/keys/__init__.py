@@ -2,5 +2,6 @@
 
 from adapters.keys.file import FileKeyProvider
 from adapters.keys.provider import KeyProvider, KeyUnusable
+from adapters.keys.seals import PLATFORM, SealBroken, Seals
 
-__all__ = ["FileKeyProvider", "KeyProvider", "KeyUnusable"]
+__all__ = ["PLATFORM", "FileKeyProvider", "KeyProvider", "KeyUnusable", "SealBroken", "Seals"]

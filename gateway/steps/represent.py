@@ -10,6 +10,8 @@ from contract.operations import Operation
 from contract.publishing import CACHE
 from gateway.exchange import Exchange, Proceed
 
+PAGE = (b"content-type", b"text/html; charset=utf-8")
+
 
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     # Those are answered as they were made: gateway/steps/publish.py.
@@ -24,6 +26,12 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             raise LookupError("the handler gave no answer")
         body, rendering = answer.body, exchange.rendering
         check(answer.status, body)
+        exchange.resource_id = answer.resource_id
+        exchange.status = answer.status
+        if body is None or isinstance(body, bytes):
+            exchange.answer_body = body or b""
+            exchange.answer_headers = [*answer.headers, *((PAGE,) if body else ())]
+            return
         if fieldset is not None and exchange.fields is not None:
             body = fieldset.applied(body, exchange.fields)
         if rendering is not None:
@@ -32,10 +40,8 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             if exchange.fields is None:
                 rendering.answers.check(answer.status, body)
         exchange.answer_body = encode(body)
-        exchange.answer_headers = [JSON_CONTENT_TYPE]
+        exchange.answer_headers = [JSON_CONTENT_TYPE, *answer.headers]
         if answer.replayed:
             exchange.answer_headers.append(REPLAYED)
-        exchange.resource_id = answer.resource_id
-        exchange.status = answer.status
 
     return represented

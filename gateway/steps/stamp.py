@@ -21,9 +21,12 @@ FIRST_ERROR_STATUS = 400
 _EVERYWHERE: tuple[RawHeader, ...] = (
     (b"vary", b"Authorization, Paymint-Version, Accept-Encoding"),
     (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
     (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
+)
+_POLICY: RawHeader = (
+    b"content-security-policy",
+    b"default-src 'none'; frame-ancestors 'none'",
 )
 _STAMPS: dict[str, dict[str, tuple[RawHeader, ...]]] = {
     version: {
@@ -49,5 +52,8 @@ def bind(proceed: Proceed) -> Proceed:
         if version in _LEAVING and standing_of(exchange, version) is not Standing.CURRENT:
             headers += _LEAVING[version]
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))
+        # A page says itself what it may load.
+        if not any(name == _POLICY[0] for name, _ in headers):
+            headers.append(_POLICY)
 
     return stamped

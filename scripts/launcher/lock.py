@@ -20,6 +20,7 @@ OPTIONS = (
 )
 LOCKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("runtime", ()),
+    ("cloud", ()),
     ("dev", ("--allow-unsafe",)),
 )
 

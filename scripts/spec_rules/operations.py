@@ -22,6 +22,8 @@ MAX_BODY_BYTES = 262_144
 MAX_BATCH_BYTES = 1_048_576
 # Under `items` every item of the body carries a key of its own, and the header is not read.
 HEADER_MODES = ("required", "accepted")
+# What people see in a browser is nothing for a client library.
+PAGES = "pages"
 LEGAL_VALUES: dict[str, tuple[object, ...]] = {
     "x-house": ("gateway", "vault"),
     "x-idempotency": ("required", "accepted", "items", "none"),
@@ -68,12 +70,13 @@ def check_operations(document: Node) -> Iterator[Finding]:
     for place, _, operation in operations(document):
         name, tags = operation.get("operationId", ""), operation.get("tags", [])
         limit = operation.get("x-max-body-bytes")
+        sdk = set() if tags == [PAGES] else {"resource", "method"}
         yield from wrong(
             place,
             (not SNAKE_CASE.match(name), f"operationId {name!r} is missing or not snake_case"),
             (len(tags) != 1 or not declared.issuperset(tags), "needs one tag, a declared one"),
             (not {"summary", "description"} <= set(operation), "needs summary and description"),
-            (set(operation.get("x-sdk", {})) != {"resource", "method"}, "x-sdk is incomplete"),
+            (set(operation.get("x-sdk", {})) != sdk, "x-sdk: resource and method; none of pages"),
             (bool(operation.get("x-paginated")) != name.startswith("list_"), "x-paginated: lists"),
             (("requestBody" in operation) == (limit == 0), "x-max-body-bytes and body disagree"),
         )
