@@ -8,6 +8,8 @@ from typing import Final
 
 ADMIN: Final = "merchant:admin"
 PLATFORM: Final = "platform:admin"
+# Of access tokens of our own applications alone: keys, people and grants.
+ACCOUNT: Final = "account:manage"
 
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "payments:read": (),
