@@ -25,6 +25,8 @@ Prefix = Literal[
     "alr",
     "clt",
     "grt",
+    "usr",
+    "ses",
 ]
 
 _HEX_DIGITS: Final = re.compile(r"[0-9a-f]{32}")

@@ -81,6 +81,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         403, 'authorization_error',
         'This change needs a live key.',
     ),
+    'form_not_ours': ErrorCode(
+        403, 'authorization_error',
+        'This form does not come from our page.',
+    ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
         'The request body is larger than {limit_bytes} bytes.',
@@ -108,6 +112,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'body_not_object': ErrorCode(
         400, 'invalid_request_error',
         'The request body must be a JSON object.',
+    ),
+    'body_not_form': ErrorCode(
+        400, 'invalid_request_error',
+        'The request body is not a form.',
     ),
     'api_version_unknown': ErrorCode(
         400, 'invalid_request_error',
@@ -332,6 +340,18 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'api_key_limit': ErrorCode(
         422, 'invalid_request_error',
         'There are already 100 API keys.',
+    ),
+    'sign_in_failed': ErrorCode(
+        422, 'invalid_request_error',
+        'This did not work. Check address, password and code, and wait for a new code.',
+    ),
+    'password_unacceptable': ErrorCode(
+        422, 'invalid_request_error',
+        'Choose another password: at least 12 characters, with letters and digits, and not one that many people use.',
+    ),
+    'code_incorrect': ErrorCode(
+        422, 'invalid_request_error',
+        'The code is not the one that the authenticator should show now.',
     ),
     'card_declined': ErrorCode(
         402, 'card_error',

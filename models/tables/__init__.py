@@ -19,11 +19,19 @@ from models.tables.oauth import (
     OAUTH_SIGNING_KEYS,
 )
 from models.tables.payments import PAYMENTS, REFUNDS
+from models.tables.people import SESSIONS, SIGN_IN_NAMES, USERS
 from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 
 GLOBAL_TABLES = frozenset(
-    {"data_keys", "merchants", "oauth_clients", "oauth_signing_keys", "platform_keys"}
+    {
+        "data_keys",
+        "merchants",
+        "oauth_clients",
+        "oauth_signing_keys",
+        "platform_keys",
+        "sign_in_names",
+    }
 )
 
 __all__ = [
@@ -49,8 +57,11 @@ __all__ = [
     "PLATFORM_KEYS",
     "PRODUCTION_ACCESS",
     "REFUNDS",
+    "SESSIONS",
+    "SIGN_IN_NAMES",
     "TEST_CLOCKS",
     "TOKEN_CLAIMS",
+    "USERS",
     "WEBHOOK_ATTEMPTS",
     "WEBHOOK_DELIVERIES",
     "WEBHOOK_ENDPOINTS",

@@ -32,6 +32,8 @@ TELLING_HEADERS = {
     "429": "Retry-After",
     "503": "Retry-After",
 }
+# An error as the API answers it, and the same in words for a person.
+REFUSALS = [{"$ref": f"#/components/schemas/{name}"} for name in ("Error", "ErrorPage")]
 ITEMS = "x-item-schema"
 # What every key may be refused with, whatever the operation; the second scheme is the vault's.
 ADMISSION_CODES = {
@@ -128,8 +130,7 @@ def check_refusal_headers(document: Node) -> Iterator[Finding]:
 
 def is_refusal(response: Node) -> bool:
     """Whether it answers with an error; 304 answers with nothing."""
-    media = response.get("content", {}).get("application/json", {})
-    return bool(media.get("schema") == {"$ref": "#/components/schemas/Error"})
+    return any(media.get("schema") in REFUSALS for media in response.get("content", {}).values())
 
 
 def check_declared_errors(document: Node) -> Iterator[Finding]:
@@ -174,7 +175,8 @@ def check_request_errors(document: Node) -> Iterator[Finding]:
         # A path id is 404 whatever its form, and a bad Idempotency-Key has its own code.
         sources = [p["schema"] for p in parameters if p["in"] == "query"]
         if "requestBody" in operation:
-            sources.append(operation["requestBody"]["content"]["application/json"]["schema"])
+            (media,) = operation["requestBody"]["content"].values()
+            sources.append(media["schema"])
         possible = {code for source in sources for code in request_codes(document, source)}
         claimed = set(operation.get("x-errors", []))
         for code in sorted(possible - claimed):

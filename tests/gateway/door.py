@@ -96,7 +96,7 @@ class PlainHouse:
     deprecated_use: DeprecatedUse = field(default_factory=DeprecatedUse)
 
 
-def example(operation_id: str) -> tuple[int, dict[str, Any]]:
+def example(operation_id: str) -> tuple[int, Any]:
     """The first success of an operation and the document's example of its body."""
     for item in DOCUMENT["paths"].values():
         for node in item.values():
@@ -105,9 +105,13 @@ def example(operation_id: str) -> tuple[int, dict[str, Any]]:
     raise LookupError(operation_id)
 
 
-def _example(node: Node) -> tuple[int, dict[str, Any]]:
+def _example(node: Node) -> tuple[int, Any]:
     status = next(iter(node["responses"]))
-    (media,) = node["responses"][status]["content"].values()
+    content = node["responses"][status].get("content", {})
+    if "application/json" not in content:
+        # A page, or a redirect.
+        return int(status), b"<!doctype html>" if content else None
+    (media,) = content.values()
     given = next(iter(media["examples"].values()))
     if "$ref" in given:
         given = DOCUMENT["components"]["examples"][given["$ref"].rsplit("/", 1)[1]]
@@ -150,6 +154,7 @@ class Door:
             self.requests.append(request)
             if operation.operation_id in self.answers:
                 return await self.answers[operation.operation_id](request)
-            return Answer(status, body, resource_id=body.get("id"))
+            named = body.get("id") if isinstance(body, dict) else None
+            return Answer(status, body, resource_id=named)
 
         return handler
