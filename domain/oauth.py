@@ -20,7 +20,6 @@ CODE_LIFE: Final = timedelta(seconds=60)
 # A token with `account:manage` is good while its person has given a code this lately.
 SECOND_FACTOR_LIFE: Final = timedelta(minutes=15)
 SECRET_BYTES: Final = 32
-STATE_CHARACTERS_MAX: Final = 1024
 CODE_PREFIX: Final = "poc_"
 REFRESH_PREFIX: Final = "prt_"
 TEST, LIVE = "test", "live"
@@ -28,7 +27,6 @@ TEST, LIVE = "test", "live"
 _SECRET_WIDTH: Final = 43
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER: Final = re.compile(r"[A-Za-z0-9._~-]{43,128}")
-_STATE: Final = re.compile(r"[ -~]*")
 
 
 class ProtocolError(Exception):
@@ -79,7 +77,6 @@ class Wanted:
 
     redirect_uri: str
     scopes: tuple[str, ...]
-    state: str | None
     challenge: str
     livemode: bool | None
 
@@ -101,18 +98,9 @@ def wanted(query: Mapping[str, str], allowed: Sequence[str]) -> Wanted:
     return Wanted(
         redirect_uri=query["redirect_uri"],
         scopes=scopes_asked(query.get("scope"), allowed),
-        state=state_of(query),
         challenge=challenge,
         livemode=None if mode is None else mode == LIVE,
     )
-
-
-def state_of(query: Mapping[str, str]) -> str | None:
-    """The client's `state`, to be given back as it is; raises ProtocolError."""
-    state = query.get("state")
-    if state is not None and (len(state) > STATE_CHARACTERS_MAX or not _STATE.fullmatch(state)):
-        raise ProtocolError("invalid_request", "state is too long, or not printable ASCII.")
-    return state
 
 
 def scopes_asked(text: str | None, allowed: Sequence[str]) -> tuple[str, ...]:

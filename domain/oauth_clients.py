@@ -76,7 +76,7 @@ def deleted(client_id: UUID) -> dict[str, Any]:
 
 
 def _is_acceptable(uri: str) -> bool:
-    if not _PRINTABLE.fullmatch(uri) or any(mark in uri for mark in "#*\\<>\"{}|^`"):
+    if not _PRINTABLE.fullmatch(uri) or any(mark in uri for mark in '#*\\<>"{}|^`'):
         return False
     try:
         parts = urlsplit(uri)

@@ -31,6 +31,19 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     PLATFORM: (),
 }
 
+# What a person is asked to allow; the words of the document.
+WORDS: Final[Mapping[str, str]] = {
+    "payments:read": "Read payments and their refunds.",
+    "payments:write": "Create, capture and cancel payments.",
+    "refunds:write": "Create and read refunds.",
+    "disputes:read": "Read disputes.",
+    "disputes:write": "Answer disputes with evidence.",
+    "customers:read": "Read customers and their payment methods.",
+    "customers:write": "Create and change customers and their payment methods.",
+    ADMIN: "Everything in your merchant account but keys, people and grants.",
+    ACCOUNT: "Manage keys, people and grants.",
+}
+
 
 def held_through(scopes: Iterable[str]) -> frozenset[str]:
     """These scopes and every one that they grant, directly or through others."""

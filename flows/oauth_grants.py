@@ -21,7 +21,7 @@ async def list_oauth_grants(house: House, asking: Asking, query: dict[str, Any])
     """A page of the grants of the caller's merchant and mode that were not revoked."""
     caller = asking.caller
     asked = pages.ask(query)
-    owner = {"merchant_id": caller.merchant_id, "livemode": caller.livemode}
+    owner: dict[str, Any] = {"merchant_id": caller.merchant_id, "livemode": caller.livemode}
     async with house.database.reading() as transaction:
         page = await read_page(transaction, OAUTH_GRANTS, asked.page, **owner)
         total = None

@@ -146,9 +146,7 @@ async def _issue(
 
 
 async def _token_row(transaction: Transaction, grant: Row, text: str) -> Row | None:
-    found = await rows.find_refresh_token(
-        transaction, grant["merchant_id"], oauth.digest_of(text)
-    )
+    found = await rows.find_refresh_token(transaction, grant["merchant_id"], oauth.digest_of(text))
     return found if found is not None and found["grant_id"] == grant["id"] else None
 
 

@@ -10,6 +10,7 @@ import base64
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -153,9 +154,7 @@ async def rotate_when_due(database: Database, seals: Seals, clock: Clock) -> int
 async def _without_retired(transaction: Transaction, now: datetime) -> list[Row]:
     found = await rows.read_signing_keys(transaction)
     retired = [
-        row
-        for row, following in zip(found, found[1:], strict=False)
-        if following["signs_from"] + PUBLISHED_AFTER < now
+        row for row, following in pairwise(found) if following["signs_from"] + PUBLISHED_AFTER < now
     ]
     if retired:
         kept = found[len(retired)]

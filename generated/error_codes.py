@@ -53,9 +53,25 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         401, 'authentication_error',
         'This API key is suspended.',
     ),
+    'access_token_invalid': ErrorCode(
+        401, 'authentication_error',
+        'This access token is not valid.',
+    ),
+    'access_token_expired': ErrorCode(
+        401, 'authentication_error',
+        'This access token has expired.',
+    ),
+    'access_token_revoked': ErrorCode(
+        401, 'authentication_error',
+        'This access token was revoked.',
+    ),
     'insufficient_scope': ErrorCode(
         403, 'authorization_error',
-        'This API key does not have the scope for this operation.',
+        'This API key or access token does not have the scope for this operation.',
+    ),
+    'second_factor_required': ErrorCode(
+        403, 'authorization_error',
+        'A second factor is needed again.',
     ),
     'key_kind_forbidden': ErrorCode(
         403, 'authorization_error',
@@ -224,6 +240,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'url_not_public': ErrorCode(
         400, 'invalid_request_error',
         "The host in '{param}' is not a public address.",
+    ),
+    'oauth_client_unknown': ErrorCode(
+        400, 'invalid_request_error',
+        'The application that asks is not known.',
+    ),
+    'redirect_uri_mismatch': ErrorCode(
+        400, 'invalid_request_error',
+        'The application asks to be answered where it must not be.',
     ),
     'idempotency_key_missing': ErrorCode(
         400, 'invalid_request_error',

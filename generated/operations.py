@@ -18,6 +18,123 @@ class OperationRow(NamedTuple):
 
 OPERATIONS: Final[tuple[OperationRow, ...]] = (
     OperationRow(
+        'list_oauth_clients',
+        'GET',
+        '/v1/oauth_clients',
+        'oauth',
+        'gateway',
+        (('platform:admin',),),
+        'none',
+    ),
+    OperationRow(
+        'create_oauth_client',
+        'POST',
+        '/v1/oauth_clients',
+        'oauth',
+        'gateway',
+        (('platform:admin',),),
+        'accepted',
+    ),
+    OperationRow(
+        'retrieve_oauth_client',
+        'GET',
+        '/v1/oauth_clients/{oauth_client_id}',
+        'oauth',
+        'gateway',
+        (('platform:admin',),),
+        'none',
+    ),
+    OperationRow(
+        'update_oauth_client',
+        'PATCH',
+        '/v1/oauth_clients/{oauth_client_id}',
+        'oauth',
+        'gateway',
+        (('platform:admin',),),
+        'none',
+    ),
+    OperationRow(
+        'delete_oauth_client',
+        'DELETE',
+        '/v1/oauth_clients/{oauth_client_id}',
+        'oauth',
+        'gateway',
+        (('platform:admin',),),
+        'none',
+    ),
+    OperationRow(
+        'list_oauth_grants',
+        'GET',
+        '/v1/oauth_grants',
+        'oauth',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'delete_oauth_grant',
+        'DELETE',
+        '/v1/oauth_grants/{oauth_grant_id}',
+        'oauth',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'create_access_token',
+        'POST',
+        '/oauth/token',
+        'oauth',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
+        'revoke_token',
+        'POST',
+        '/v1/oauth/revoke',
+        'oauth',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
+        'retrieve_oauth_metadata',
+        'GET',
+        '/.well-known/oauth-authorization-server',
+        'oauth',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
+        'retrieve_signing_keys',
+        'GET',
+        '/.well-known/jwks.json',
+        'oauth',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
+        'show_consent',
+        'GET',
+        '/oauth/authorize',
+        'pages',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
+        'give_consent',
+        'POST',
+        '/oauth/authorize',
+        'pages',
+        'gateway',
+        (),
+        'none',
+    ),
+    OperationRow(
         'show_sign_in',
         'GET',
         '/sign_in',
@@ -104,7 +221,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers',
         'customers',
         'gateway',
-        (('customers:read',),),
+        (('customers:read',), ('customers:read',)),
         'none',
     ),
     OperationRow(
@@ -113,7 +230,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers',
         'customers',
         'gateway',
-        (('customers:write',),),
+        (('customers:write',), ('customers:write',)),
         'accepted',
     ),
     OperationRow(
@@ -122,7 +239,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:read',),),
+        (('customers:read',), ('customers:read',)),
         'none',
     ),
     OperationRow(
@@ -131,7 +248,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:write',),),
+        (('customers:write',), ('customers:write',)),
         'none',
     ),
     OperationRow(
@@ -140,7 +257,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:write',),),
+        (('customers:write',), ('customers:write',)),
         'none',
     ),
     OperationRow(
@@ -149,7 +266,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods',
         'payment_methods',
         'gateway',
-        (('customers:read',),),
+        (('customers:read',), ('customers:read',)),
         'none',
     ),
     OperationRow(
@@ -158,7 +275,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods',
         'payment_methods',
         'gateway',
-        (('customers:write',),),
+        (('customers:write',), ('customers:write',)),
         'accepted',
     ),
     OperationRow(
@@ -167,7 +284,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods/{payment_method_id}',
         'payment_methods',
         'gateway',
-        (('customers:read',),),
+        (('customers:read',), ('customers:read',)),
         'none',
     ),
     OperationRow(
@@ -176,7 +293,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods/{payment_method_id}',
         'payment_methods',
         'gateway',
-        (('customers:write',),),
+        (('customers:write',), ('customers:write',)),
         'none',
     ),
     OperationRow(
@@ -185,7 +302,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments',
         'payments',
         'gateway',
-        (('payments:read',),),
+        (('payments:read',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -194,7 +311,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments',
         'payments',
         'gateway',
-        (('payments:write',),),
+        (('payments:write',), ('payments:write',)),
         'required',
     ),
     OperationRow(
@@ -203,7 +320,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/batch',
         'payments',
         'gateway',
-        (('payments:write',),),
+        (('payments:write',), ('payments:write',)),
         'items',
     ),
     OperationRow(
@@ -212,7 +329,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}',
         'payments',
         'gateway',
-        (('payments:read',),),
+        (('payments:read',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -221,7 +338,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/capture',
         'payments',
         'gateway',
-        (('payments:write',),),
+        (('payments:write',), ('payments:write',)),
         'accepted',
     ),
     OperationRow(
@@ -230,7 +347,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/cancel',
         'payments',
         'gateway',
-        (('payments:write',),),
+        (('payments:write',), ('payments:write',)),
         'accepted',
     ),
     OperationRow(
@@ -239,7 +356,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds',
         'refunds',
         'gateway',
-        (('refunds:write',), ('payments:read',)),
+        (('refunds:write',), ('payments:read',), ('refunds:write',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -248,7 +365,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds',
         'refunds',
         'gateway',
-        (('refunds:write',),),
+        (('refunds:write',), ('refunds:write',)),
         'accepted',
     ),
     OperationRow(
@@ -257,7 +374,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds/{refund_id}',
         'refunds',
         'gateway',
-        (('refunds:write',), ('payments:read',)),
+        (('refunds:write',), ('payments:read',), ('refunds:write',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -266,7 +383,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -275,7 +392,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -284,7 +401,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -293,7 +410,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -302,7 +419,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -311,7 +428,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}/roll',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -320,7 +437,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -338,7 +455,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -347,7 +464,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -356,7 +473,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}/production_access',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -365,7 +482,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}/production_access',
         'merchants',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('account:manage',)),
         'accepted',
     ),
     OperationRow(
@@ -374,7 +491,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}/live_keys',
         'merchants',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('account:manage',)),
         'accepted',
     ),
     OperationRow(
@@ -383,7 +500,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events',
         'events',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -392,7 +509,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}',
         'events',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -401,7 +518,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}/deliveries',
         'events',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -410,7 +527,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}/retry',
         'events',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -419,7 +536,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/api_keys',
         'api_keys',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('account:manage',)),
         'none',
     ),
     OperationRow(
@@ -428,7 +545,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/api_keys',
         'api_keys',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('account:manage',)),
         'accepted',
     ),
     OperationRow(
@@ -437,7 +554,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/api_keys/{api_key_id}',
         'api_keys',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('account:manage',)),
         'none',
     ),
     OperationRow(
@@ -446,7 +563,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/api_keys/{api_key_id}',
         'api_keys',
         'gateway',
-        (('merchant:admin',), ('platform:admin',)),
+        (('merchant:admin',), ('platform:admin',), ('account:manage',)),
         'none',
     ),
     OperationRow(
@@ -455,7 +572,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/api_keys/{api_key_id}/roll',
         'api_keys',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('account:manage',)),
         'accepted',
     ),
     OperationRow(
@@ -482,7 +599,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes',
         'disputes',
         'gateway',
-        (('disputes:read',),),
+        (('disputes:read',), ('disputes:read',)),
         'none',
     ),
     OperationRow(
@@ -491,7 +608,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes/{dispute_id}',
         'disputes',
         'gateway',
-        (('disputes:read',),),
+        (('disputes:read',), ('disputes:read',)),
         'none',
     ),
     OperationRow(
@@ -500,7 +617,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes/{dispute_id}/evidence',
         'disputes',
         'gateway',
-        (('disputes:write',),),
+        (('disputes:write',), ('disputes:write',)),
         'accepted',
     ),
     OperationRow(
@@ -509,7 +626,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/request_logs',
         'request_logs',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -518,7 +635,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/request_logs/{request_id}',
         'request_logs',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -527,7 +644,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -536,7 +653,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts/{alert_id}',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -545,7 +662,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -554,7 +671,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -563,7 +680,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -572,7 +689,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'none',
     ),
     OperationRow(
@@ -581,7 +698,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}/advance',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -590,7 +707,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/events',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -599,7 +716,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/disputes',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(
@@ -608,7 +725,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/disputes/{dispute_id}/close',
         'test_helpers',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('merchant:admin',)),
         'accepted',
     ),
     OperationRow(

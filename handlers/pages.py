@@ -1,12 +1,16 @@
 """The operations tagged `pages`: what people see in a browser."""
 
 import base64
+from collections.abc import Mapping
 from typing import Final
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
-from domain import people
+from domain import oauth, people
+from domain.oauth import ProtocolError
 from domain.people import SignedIn, SignInFailed
-from domain.refusals import Forbidden, Unprocessable
-from flows import invitations, signing_in
+from domain.refusals import Forbidden, Malformed, Unprocessable
+from domain.scopes import WORDS
+from flows import consent, invitations, signing_in
 from generated.error_codes import CATALOGUE
 from handlers import html
 from handlers.http import Answer, Request
@@ -15,6 +19,7 @@ OK: Final = 200
 SEE_OTHER: Final = 303
 START: Final = "/sessions"
 SIGN_IN: Final = "/sign_in"
+AUTHORIZE: Final = "/oauth/authorize"
 
 
 async def show_sign_in(request: Request) -> Answer:
@@ -99,6 +104,71 @@ async def accept_invitation(request: Request) -> Answer:
     return Answer(SEE_OTHER, None, headers=html.see_other(SIGN_IN), whose=whose)
 
 
+async def show_consent(request: Request) -> Answer:
+    query = request.query
+    client = await consent.proven_client(request.house, query)
+    try:
+        oauth.wanted(query, client["scopes"])
+        person = await _person(request)
+        if person is None:
+            return _first_sign_in(f"{AUTHORIZE}?{urlencode(query)}")
+        question = await consent.ask_for_consent(request.house, client, query, person)
+    except ProtocolError as error:
+        return _back(request, query, {"error": error.error, "error_description": error.description})
+    parts = urlsplit(query["redirect_uri"])
+    origin = f"{parts.scheme}://{parts.netloc}"
+    cookie = request.guest.cookie_named(html.SESSION_COOKIE) or ""
+    shown = html.page(
+        "consent.html",
+        name=person.name,
+        question=question,
+        scopes=[WORDS[scope] for scope in question.scopes],
+        destination=parts.netloc,
+        form_token=people.form_token(cookie),
+        asked=urlencode({**query, "mode": oauth.LIVE if question.livemode else oauth.TEST}),
+    )
+    return Answer(OK, shown, headers=html.headers(origin), whose=person.whose)
+
+
+async def give_consent(request: Request) -> Answer:
+    query = _asked(request.body["request"])
+    person = await _person(request)
+    if person is None:
+        return _first_sign_in(f"{AUTHORIZE}?{urlencode(query)}")
+    _check_form(request)
+    client = await consent.proven_client(request.house, query)
+    denied = request.body["decision"] == "deny"
+    try:
+        if denied:
+            raise ProtocolError("access_denied", "The person did not allow it.")
+        code = await consent.give_code(request.house, client, query, person)
+    except ProtocolError as error:
+        return _back(request, query, {"error": error.error, "error_description": error.description})
+    return _back(request, query, {"code": code}, person)
+
+
+def _asked(text: str) -> dict[str, str]:
+    """The authorisation request that a form carries; raises Malformed."""
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, strict_parsing=True, errors="strict"))
+    except ValueError:
+        raise Malformed("parameter_invalid_format", "request") from None
+
+
+def _back(
+    request: Request,
+    query: Mapping[str, str],
+    answer: dict[str, str],
+    person: SignedIn | None = None,
+) -> Answer:
+    """To the redirect URI, which was proven."""
+    told = {**answer, "state": query.get("state")}
+    origin = request.house.settings.origin
+    location = oauth.answer_location(query["redirect_uri"], origin, told)
+    whose = None if person is None else person.whose
+    return Answer(SEE_OTHER, None, headers=html.see_other(location), whose=whose)
+
+
 def _sign_in_page(return_to: str, email: str = "", failure: str | None = None) -> bytes:
     return html.page("sign_in.html", return_to=return_to, email=email, failure=failure)
 
@@ -122,8 +192,9 @@ async def _person(request: Request) -> SignedIn | None:
     return await signing_in.signed_in(request.house, cookie)
 
 
-def _first_sign_in() -> Answer:
-    return Answer(SEE_OTHER, None, headers=html.see_other(f"{SIGN_IN}?return_to={START}"))
+def _first_sign_in(return_to: str = START) -> Answer:
+    location = f"{SIGN_IN}?return_to={quote(return_to, safe='/')}"
+    return Answer(SEE_OTHER, None, headers=html.see_other(location))
 
 
 def _check_origin(request: Request) -> None:

@@ -2,7 +2,7 @@
 
 from contract.answers import UndeclaredAnswer
 from contract.bodies import ClientGone
-from contract.errors import JSON_CONTENT_TYPE, InternalError, error_body, refuse
+from contract.errors import JSON_CONTENT_TYPE, InternalError, error_body, oauth_error, refuse
 from domain.refusals import Refusal, Unavailable
 from gateway.exchange import CLIENT_GONE_STATUS, Exchange, Proceed
 from handlers import html
@@ -37,6 +37,8 @@ def _answer(exchange: Exchange, refusal: Refusal) -> None:
     except UndeclaredAnswer:
         refusal = InternalError()
     status, headers, body = refuse(refusal, exchange.request_id)
+    if exchange.operation is not None and exchange.operation.oauth:
+        body = oauth_error(refusal)
     if exchange.operation is not None and exchange.operation.tag == PAGES:
         # Whoever is refused in a browser reads the same in words.
         body = html.error_page(status, error_body(refusal, exchange.request_id)["error"])

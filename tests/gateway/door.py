@@ -55,6 +55,18 @@ class Keys:
 
 
 @dataclass
+class Tokens:
+    """Knows the callers by their access tokens."""
+
+    callers: dict[str, Caller] = field(default_factory=dict)
+
+    async def authenticate(self, text: str) -> Caller:
+        if text not in self.callers:
+            raise Unauthenticated("access_token_invalid")
+        return self.callers[text]
+
+
+@dataclass
 class Duplicates:
     """Answers what it is told to."""
 
@@ -90,6 +102,7 @@ class PlainHouse:
     """As much of a house as the gateway itself asks for."""
 
     keys: Keys = field(default_factory=Keys)
+    tokens: Tokens = field(default_factory=Tokens)
     duplicates: Duplicates = field(default_factory=Duplicates)
     audit: Audit = field(default_factory=Audit)
     clock: Clock = field(default_factory=SystemClock)
