@@ -146,9 +146,9 @@ class TokenRing:
                 },
             )
             known = _read(claims, text)
+            starts = max(claims["iat"], claims.get("nbf", 0))
         except (jwt.InvalidTokenError, ValueError, TypeError, KeyError, OverflowError):
             raise Unauthenticated("access_token_invalid") from None
-        starts = max(claims["iat"], claims.get("nbf", 0))
         if starts > self._clock.now().timestamp() + CLOCK_LEEWAY_SECONDS:
             raise Unauthenticated("access_token_invalid")
         return known
@@ -207,7 +207,8 @@ def make_access_token(
 def _read(claims: dict[str, Any], text: str) -> _Known:
     merchant_id = from_text("mch", claims["merchant"])
     grant_id = from_text("grt", claims["grant"])
-    if merchant_id is None or grant_id is None or not isinstance(claims["livemode"], bool):
+    of_type = isinstance(claims["livemode"], bool) and isinstance(claims["scope"], str)
+    if merchant_id is None or grant_id is None or not of_type:
         raise ValueError("a claim is not ours")
     given = claims.get("second_factor_at")
     return _Known(
