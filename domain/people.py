@@ -198,17 +198,18 @@ def status(user: Mapping[str, Any], now: datetime) -> str:
     return "locked" if is_locked(user, now) else "active"
 
 
-def user_resource(
-    user: Mapping[str, Any], email: str, name: str, now: datetime, livemode: bool
-) -> dict[str, Any]:
-    """The user as the API shows it to a key of this mode, without the link that invites."""
+def user_resource(user: Mapping[str, Any], now: datetime, livemode: bool) -> dict[str, Any]:
+    """The user as the API shows it to a key of this mode.
+
+    The flow fills in address and name, which are sealed, and once the link that invites.
+    """
     ends, locked = user["invitation_expires_at"], user["locked_until"]
     return {
         "object": "user",
         "id": to_text("usr", user["id"]),
         "merchant_id": to_text("mch", user["merchant_id"]),
-        "email": email,
-        "name": name,
+        "email": "",
+        "name": "",
         "status": status(user, now),
         "locked_until": moments.to_text(locked) if is_locked(user, now) else None,
         "invitation_url": None,

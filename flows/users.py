@@ -4,6 +4,7 @@ Users belong to no mode.  Whoever changes them holds the merchant, so that their
 below the limit.
 """
 
+from dataclasses import replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -34,15 +35,17 @@ async def create_user(house: House, asking: Asking, body: dict[str, Any]) -> Rep
     people.check_may_manage(asking.caller)
     earlier = await earlier_reply(house, asking)
     if earlier is not None:
-        return earlier
+        return _naming(earlier, body["email"], body["name"])
     merchant_id = asking.caller.merchant_id
     invitation = await prepare_invitation(house, merchant_id, body["email"], body["name"])
 
     async def change(transaction: Transaction) -> Reply:
         row = await store_invitation(transaction, merchant_id, invitation)
-        return Reply(CREATED, await _shown(house, asking, row, invitation.link.reveal()))
+        link = {"invitation_url": invitation.link.reveal()}
+        return Reply(CREATED, _nameless(house, asking, row) | link)
 
-    return await once(house, asking, change)
+    # The same key comes with the same body, or is refused.
+    return _naming(await once(house, asking, change), body["email"], body["name"])
 
 
 async def list_users(house: House, asking: Asking, query: dict[str, Any]) -> dict[str, Any]:
@@ -87,9 +90,11 @@ async def unlock_user(house: House, asking: Asking, user_id: str) -> Reply:
         if row is None:
             raise _missing("user_id")
         log("user_unlocked", user_id=user_id)
-        return Reply(OK, await _shown(house, asking, row))
+        return Reply(OK, _nameless(house, asking, row))
 
-    return await once(house, asking, change)
+    reply = await once(house, asking, change)
+    shown = await retrieve_user(house, asking, user_id)
+    return _naming(reply, shown["email"], shown["name"])
 
 
 async def list_user_sessions(
@@ -132,14 +137,20 @@ async def _found(transaction: Transaction, asking: Asking, user_id: str) -> Row:
     return row
 
 
-async def _shown(house: House, asking: Asking, row: Row, link: str | None = None) -> dict[str, Any]:
+async def _shown(house: House, asking: Asking, row: Row) -> dict[str, Any]:
     owner = row["merchant_id"]
     email = await house.seals.open(owner, people.EMAIL, row["email"])
     name = await house.seals.open(owner, people.NAME, row["name"])
-    mode = asking.caller.livemode
-    return people.user_resource(row, email.decode(), name.decode(), house.clock.now(), mode) | {
-        "invitation_url": link
-    }
+    return {**_nameless(house, asking, row), "email": email.decode(), "name": name.decode()}
+
+
+def _nameless(house: House, asking: Asking, row: Row) -> dict[str, Any]:
+    """The resource as a reply is kept: what is sealed in one place must not lie in another."""
+    return people.user_resource(row, house.clock.now(), asking.caller.livemode)
+
+
+def _naming(reply: Reply, email: str, name: str) -> Reply:
+    return replace(reply, resource={**reply.resource, "email": email, "name": name})
 
 
 def _identifier(user_id: str) -> UUID:
