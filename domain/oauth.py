@@ -22,7 +22,7 @@ SECOND_FACTOR_LIFE: Final = timedelta(minutes=15)
 SECRET_BYTES: Final = 32
 CODE_PREFIX: Final = "poc_"
 REFRESH_PREFIX: Final = "prt_"
-TEST, LIVE = "test", "live"
+MODES: Final = {"test": False, "live": True}
 
 _SECRET_WIDTH: Final = 43
 _CHALLENGE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -93,13 +93,13 @@ def wanted(query: Mapping[str, str], allowed: Sequence[str]) -> Wanted:
     if query.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise ProtocolError("invalid_request", "A code_challenge of method S256 is required.")
     mode = query.get("mode")
-    if mode not in (None, TEST, LIVE):
+    if mode is not None and mode not in MODES:
         raise ProtocolError("invalid_request", "mode must be test or live.")
     return Wanted(
         redirect_uri=query["redirect_uri"],
         scopes=scopes_asked(query.get("scope"), allowed),
         challenge=challenge,
-        livemode=None if mode is None else mode == LIVE,
+        livemode=None if mode is None else MODES[mode],
     )
 
 

@@ -18,7 +18,7 @@ import pyotp
 
 from domain import moments
 from domain.callers import Caller
-from domain.common_passwords import COMMON_WORDS
+from domain.guessable_passwords import GUESSABLE_WORDS
 from domain.ids import to_text
 from domain.refusals import Forbidden, Unprocessable
 
@@ -27,8 +27,6 @@ SESSION_LASTS: Final = timedelta(hours=12)
 FAILED_ATTEMPTS_MAX: Final = 10
 LOCKED_FOR: Final = timedelta(minutes=30)
 INVITATION_LASTS: Final = timedelta(hours=72)
-# How old a second factor may be where an account is managed (contract-decisions, "Identity").
-SECOND_FACTOR_FRESH: Final = timedelta(minutes=15)
 USERS_MAX: Final = 100
 PASSWORD_CHARACTERS_MIN: Final = 12
 SECRET_BYTES: Final = 32
@@ -152,7 +150,7 @@ def check_password(password: str, email: str, name: str) -> None:
     mixed = any(map(str.isalpha, password)) and any(map(str.isdigit, password))
     own = {email.casefold(), email.partition("@")[0].casefold(), name.casefold()}
     bare = re.sub(r"[\W\d_]+", "", folded)
-    if not long_enough or not mixed or folded in own or bare in own | COMMON_WORDS:
+    if not long_enough or not mixed or folded in own or bare in own | GUESSABLE_WORDS:
         raise Unprocessable("password_unacceptable", "password")
 
 
@@ -200,27 +198,29 @@ def status(user: Mapping[str, Any], now: datetime) -> str:
     return "locked" if is_locked(user, now) else "active"
 
 
-def user_resource(
-    user: Mapping[str, Any], email: str, name: str, now: datetime, link: str | None = None
-) -> dict[str, Any]:
-    """The user as the API shows it; `link` only in the answer that makes the invitation."""
+def user_resource(user: Mapping[str, Any], now: datetime, livemode: bool) -> dict[str, Any]:
+    """The user as the API shows it to a key of this mode.
+
+    The flow fills in address and name, which are sealed, and once the link that invites.
+    """
     ends, locked = user["invitation_expires_at"], user["locked_until"]
     return {
         "object": "user",
         "id": to_text("usr", user["id"]),
         "merchant_id": to_text("mch", user["merchant_id"]),
-        "email": email,
-        "name": name,
+        "email": "",
+        "name": "",
         "status": status(user, now),
         "locked_until": moments.to_text(locked) if is_locked(user, now) else None,
-        "invitation_url": link,
+        "invitation_url": None,
         "invitation_expires_at": None if ends is None else moments.to_text(ends),
+        "livemode": livemode,
         "created_at": moments.to_text(user["created_at"]),
     }
 
 
-def session_resource(session: Mapping[str, Any], now: datetime) -> dict[str, Any]:
-    """The session as the API shows it."""
+def session_resource(session: Mapping[str, Any], now: datetime, livemode: bool) -> dict[str, Any]:
+    """The session as the API shows it to a key of this mode."""
     return {
         "object": "session",
         "id": to_text("ses", session["id"]),
@@ -230,6 +230,7 @@ def session_resource(session: Mapping[str, Any], now: datetime) -> dict[str, Any
         "user_agent": session["user_agent"],
         "second_factor_at": moments.to_text(session["second_factor_at"]),
         "last_seen_at": moments.to_text(session["last_seen_at"]),
+        "livemode": livemode,
         "created_at": moments.to_text(session["created_at"]),
     }
 

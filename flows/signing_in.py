@@ -113,7 +113,7 @@ async def own_sessions(house: House, person: SignedIn) -> list[dict[str, Any]]:
             now - people.SESSION_LASTS,
             SESSIONS_SHOWN,
         )
-    return [people.session_resource(row, now) for row in rows]
+    return [people.session_resource(row, now, person.whose[1]) for row in rows]
 
 
 async def end_own_session(house: House, person: SignedIn, session_id: str) -> None:

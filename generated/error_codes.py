@@ -365,6 +365,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'There are already 100 API keys.',
     ),
+    'user_limit': ErrorCode(
+        422, 'invalid_request_error',
+        'A merchant has at most 100 users.',
+    ),
+    'user_email_taken': ErrorCode(
+        422, 'invalid_request_error',
+        'This e-mail address belongs to a user already.',
+    ),
     'sign_in_failed': ErrorCode(
         422, 'invalid_request_error',
         'This did not work. Check address, password and code, and wait for a new code.',

@@ -198,6 +198,69 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         'none',
     ),
     OperationRow(
+        'list_users',
+        'GET',
+        '/v1/users',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'create_user',
+        'POST',
+        '/v1/users',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'accepted',
+    ),
+    OperationRow(
+        'retrieve_user',
+        'GET',
+        '/v1/users/{user_id}',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'delete_user',
+        'DELETE',
+        '/v1/users/{user_id}',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'unlock_user',
+        'POST',
+        '/v1/users/{user_id}/unlock',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'accepted',
+    ),
+    OperationRow(
+        'list_user_sessions',
+        'GET',
+        '/v1/users/{user_id}/sessions',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
+        'end_user_session',
+        'DELETE',
+        '/v1/users/{user_id}/sessions/{session_id}',
+        'users',
+        'gateway',
+        (('merchant:admin',), ('account:manage',)),
+        'none',
+    ),
+    OperationRow(
         'create_sandbox_account',
         'POST',
         '/v1/sandbox_accounts',
@@ -221,7 +284,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers',
         'customers',
         'gateway',
-        (('customers:read',), ('customers:read',)),
+        (('customers:read',),),
         'none',
     ),
     OperationRow(
@@ -230,7 +293,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers',
         'customers',
         'gateway',
-        (('customers:write',), ('customers:write',)),
+        (('customers:write',),),
         'accepted',
     ),
     OperationRow(
@@ -239,7 +302,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:read',), ('customers:read',)),
+        (('customers:read',),),
         'none',
     ),
     OperationRow(
@@ -248,7 +311,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:write',), ('customers:write',)),
+        (('customers:write',),),
         'none',
     ),
     OperationRow(
@@ -257,7 +320,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}',
         'customers',
         'gateway',
-        (('customers:write',), ('customers:write',)),
+        (('customers:write',),),
         'none',
     ),
     OperationRow(
@@ -266,7 +329,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods',
         'payment_methods',
         'gateway',
-        (('customers:read',), ('customers:read',)),
+        (('customers:read',),),
         'none',
     ),
     OperationRow(
@@ -275,7 +338,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods',
         'payment_methods',
         'gateway',
-        (('customers:write',), ('customers:write',)),
+        (('customers:write',),),
         'accepted',
     ),
     OperationRow(
@@ -284,7 +347,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods/{payment_method_id}',
         'payment_methods',
         'gateway',
-        (('customers:read',), ('customers:read',)),
+        (('customers:read',),),
         'none',
     ),
     OperationRow(
@@ -293,7 +356,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/customers/{customer_id}/payment_methods/{payment_method_id}',
         'payment_methods',
         'gateway',
-        (('customers:write',), ('customers:write',)),
+        (('customers:write',),),
         'none',
     ),
     OperationRow(
@@ -302,7 +365,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments',
         'payments',
         'gateway',
-        (('payments:read',), ('payments:read',)),
+        (('payments:read',),),
         'none',
     ),
     OperationRow(
@@ -311,7 +374,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments',
         'payments',
         'gateway',
-        (('payments:write',), ('payments:write',)),
+        (('payments:write',),),
         'required',
     ),
     OperationRow(
@@ -320,7 +383,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/batch',
         'payments',
         'gateway',
-        (('payments:write',), ('payments:write',)),
+        (('payments:write',),),
         'items',
     ),
     OperationRow(
@@ -329,7 +392,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}',
         'payments',
         'gateway',
-        (('payments:read',), ('payments:read',)),
+        (('payments:read',),),
         'none',
     ),
     OperationRow(
@@ -338,7 +401,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/capture',
         'payments',
         'gateway',
-        (('payments:write',), ('payments:write',)),
+        (('payments:write',),),
         'accepted',
     ),
     OperationRow(
@@ -347,7 +410,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/cancel',
         'payments',
         'gateway',
-        (('payments:write',), ('payments:write',)),
+        (('payments:write',),),
         'accepted',
     ),
     OperationRow(
@@ -356,7 +419,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds',
         'refunds',
         'gateway',
-        (('refunds:write',), ('payments:read',), ('refunds:write',), ('payments:read',)),
+        (('refunds:write',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -365,7 +428,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds',
         'refunds',
         'gateway',
-        (('refunds:write',), ('refunds:write',)),
+        (('refunds:write',),),
         'accepted',
     ),
     OperationRow(
@@ -374,7 +437,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/payments/{payment_id}/refunds/{refund_id}',
         'refunds',
         'gateway',
-        (('refunds:write',), ('payments:read',), ('refunds:write',), ('payments:read',)),
+        (('refunds:write',), ('payments:read',)),
         'none',
     ),
     OperationRow(
@@ -383,7 +446,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -392,7 +455,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -401,7 +464,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -410,7 +473,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -419,7 +482,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -428,7 +491,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/webhook_endpoints/{webhook_endpoint_id}/roll',
         'webhook_endpoints',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -437,7 +500,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -455,7 +518,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -464,7 +527,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -473,7 +536,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/merchants/{merchant_id}/production_access',
         'merchants',
         'gateway',
-        (('merchant:admin',), ('platform:admin',), ('merchant:admin',)),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -500,7 +563,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events',
         'events',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -509,7 +572,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}',
         'events',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -518,7 +581,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}/deliveries',
         'events',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -527,7 +590,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/events/{event_id}/retry',
         'events',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -599,7 +662,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes',
         'disputes',
         'gateway',
-        (('disputes:read',), ('disputes:read',)),
+        (('disputes:read',),),
         'none',
     ),
     OperationRow(
@@ -608,7 +671,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes/{dispute_id}',
         'disputes',
         'gateway',
-        (('disputes:read',), ('disputes:read',)),
+        (('disputes:read',),),
         'none',
     ),
     OperationRow(
@@ -617,7 +680,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/disputes/{dispute_id}/evidence',
         'disputes',
         'gateway',
-        (('disputes:write',), ('disputes:write',)),
+        (('disputes:write',),),
         'accepted',
     ),
     OperationRow(
@@ -626,7 +689,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/request_logs',
         'request_logs',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -635,7 +698,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/request_logs/{request_id}',
         'request_logs',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -644,7 +707,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts',
         'alerts',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -653,7 +716,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts/{alert_id}',
         'alerts',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -662,7 +725,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -671,7 +734,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -680,7 +743,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -689,7 +752,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'none',
     ),
     OperationRow(
@@ -698,7 +761,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/clocks/{clock_id}/advance',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -707,7 +770,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/events',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -716,7 +779,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/disputes',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(
@@ -725,7 +788,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/test_helpers/disputes/{dispute_id}/close',
         'test_helpers',
         'gateway',
-        (('merchant:admin',), ('merchant:admin',)),
+        (('merchant:admin',),),
         'accepted',
     ),
     OperationRow(

@@ -125,7 +125,7 @@ async def show_consent(request: Request) -> Answer:
         scopes=[WORDS[scope] for scope in question.scopes],
         destination=parts.netloc,
         form_token=people.form_token(cookie),
-        asked=urlencode({**query, "mode": oauth.LIVE if question.livemode else oauth.TEST}),
+        asked=urlencode({**query, "mode": "live" if question.livemode else "test"}),
     )
     return Answer(OK, shown, headers=html.headers(origin), whose=person.whose)
 

@@ -1,20 +1,17 @@
 """People for tests: invited, enrolled and signed in over HTTP, as they would be in a browser."""
 
-import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pyotp
 
-from tests.serving import ROOT
-from tests.shop import Merchant, Shop
+from tests.shop import Merchant, Shop, told
 
+NAME = "Ada Lovelace"
 PASSWORD = "rust-kettle-94-lamp"
 COOKIE = "__Host-paymint_session"
 CODE_SECONDS = 30
@@ -26,6 +23,7 @@ class Browser:
 
     shop: Shop
     email: str
+    user: str = ""
     seed: str = ""
     cookie: str | None = None
     used: set[str] = field(default_factory=set)
@@ -48,14 +46,25 @@ class Browser:
         return answer
 
     def code(self) -> str:
-        """A code that was not used yet: codes go forward, and the next one is good already."""
+        """A code that was not used yet: that of now, or the next, which is good already."""
         totp, now = pyotp.TOTP(self.seed), datetime.now(UTC)
-        for shift in (-1, 0, 1):
+        for shift in (0, 1):
             code = totp.at(now + timedelta(seconds=shift * CODE_SECONDS))
             if code not in self.used:
                 self.used.add(code)
                 return str(code)
         raise LookupError("this person has used every code that is good now")
+
+    def wait_for_codes(self) -> None:
+        """As if a minute had passed since the last code: those of now are good once more."""
+        with self.shop.database() as connection:
+            connection.execute("UPDATE users SET totp_step = 0 WHERE id = %s", (uuid(self.user),))
+        self.used.clear()
+
+    def second(self) -> "Browser":
+        """Another browser of the same person's, with codes that are good."""
+        self.wait_for_codes()
+        return Browser(self.shop, self.email, self.user, self.seed)
 
     def sign_in(self, **form: str) -> httpx.Response:
         """Send the form; keeps the cookie of a good answer."""
@@ -94,17 +103,13 @@ def key_of(text: str) -> str:
 
 def invite(shop: Shop, merchant: Merchant, email: str | None = None) -> tuple[str, str]:
     """The id of a new user and the path of its link; the address is one that nobody has."""
-    email = email or f"ada-{uuid4().hex}@shop.example"
-    run = subprocess.run(
-        [sys.executable, "-P", "-m", "flows.invitations", merchant.id, email, "Ada Lovelace"],
-        cwd=ROOT,
-        env=shop.environment["paymint-api"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    invited = json.loads(run.stdout.splitlines()[-1])
-    return invited["user_id"], invited["invitation_url"].removeprefix(shop.base_url)
+    body = {"email": email or new_address(), "name": NAME}
+    invited = told(merchant.ask("POST", "/v1/users", body), 201)
+    return invited["id"], invited["invitation_url"].removeprefix(shop.base_url)
+
+
+def new_address() -> str:
+    return f"ada-{uuid4().hex}@shop.example"
 
 
 def enrol(browser: Browser, link: str, password: str = PASSWORD) -> httpx.Response:
@@ -115,10 +120,30 @@ def enrol(browser: Browser, link: str, password: str = PASSWORD) -> httpx.Respon
     return browser.post(link, {**form, "code": browser.code()})
 
 
+def enrolled(shop: Shop, merchant: Merchant) -> Browser:
+    """The browser of somebody of this merchant's who has not signed in yet."""
+    browser = Browser(shop, new_address())
+    browser.user, link = invite(shop, merchant, browser.email)
+    answer = enrol(browser, link)
+    assert answer.status_code == 303, answer.text
+    return browser
+
+
 def sign_in(shop: Shop, merchant: Merchant) -> Browser:
     """The browser of somebody of this merchant's who has just signed in."""
-    browser = Browser(shop, f"ada-{uuid4().hex}@shop.example")
-    _, link = invite(shop, merchant, browser.email)
-    for answer in (enrol(browser, link), browser.sign_in()):
-        assert answer.status_code == 303, answer.text
+    browser = enrolled(shop, merchant)
+    answer = browser.sign_in()
+    assert answer.status_code == 303, answer.text
     return browser
+
+
+def uuid(text: str) -> UUID:
+    """The UUID behind a public id."""
+    return UUID(hex=text.rpartition("_")[2])
+
+
+def said(answer: httpx.Response) -> str:
+    """What a form that is shown again says is wrong."""
+    found = re.search(r'role="alert">([^<]*)<', answer.text)
+    assert found, answer.text
+    return found[1]

@@ -21,7 +21,7 @@ from models.audit import Whose
 from runtime.clock import Clock, SystemClock
 
 MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
-ALL_SCOPES = frozenset({"merchant:admin"})
+ALL_SCOPES = frozenset({"merchant:admin", "platform:admin"})
 KEY = "sk_test_all"
 IDEMPOTENCY_KEY = "550e8400-e29b-41d4-a716-446655440000"
 DOCUMENT: Node = load_document()

@@ -161,3 +161,11 @@ def signing_key(shop: Shop) -> tuple[str, RSAPrivateKey]:
 
 def uuid_in(text: str) -> UUID:
     return UUID(hex=text.rpartition("_")[2])
+
+
+def on_a_page(answer: httpx.Response, code: str) -> None:
+    """Refused in words, and sent nowhere."""
+    assert answer.status_code == 400
+    assert "location" not in answer.headers
+    assert answer.headers["content-type"].startswith("text/html")
+    assert f'id="code">{code}<' in answer.text

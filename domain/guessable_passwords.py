@@ -6,7 +6,7 @@ minute; what is left of them without digits and signs stands here.
 
 from typing import Final
 
-COMMON_WORDS: Final[frozenset[str]] = frozenset(
+GUESSABLE_WORDS: Final[frozenset[str]] = frozenset(
     [
         "password",
         "passwort",
