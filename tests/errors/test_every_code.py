@@ -35,6 +35,10 @@ TELLING: dict[int | str, tuple[str, str]] = {
     429: ("retry-after", SECONDS),
     503: ("retry-after", SECONDS),
     "idempotency_key_in_use": ("retry-after", SECONDS),
+    **dict.fromkeys(
+        ("access_token_invalid", "access_token_expired", "access_token_revoked"),
+        ("www-authenticate", 'Bearer realm="paymint", error="invalid_token"'),
+    ),
 }
 INTEGER = "-?[0-9]+"
 SHAPES = dict.fromkeys(("minimum", "maximum", "limit_bytes", "amount", "available"), INTEGER)
