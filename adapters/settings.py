@@ -21,6 +21,7 @@ class Settings:
     allow_loopback_webhooks: bool
     process_number: int
     read_cache: bool = False
+    public_origin: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,4 +36,13 @@ class Settings:
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
             read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
+            public_origin=environment.get("PAYMINT_PUBLIC_ORIGIN", "").rstrip("/"),
         )
+
+    @property
+    def origin(self) -> str:
+        """Where browsers find the API (`https://api.paymint.com`), without a slash at its end.
+
+        What forms are sent from, and what links lead to.
+        """
+        return self.public_origin or f"http://127.0.0.1:{self.api_port}"

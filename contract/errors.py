@@ -8,9 +8,19 @@ from contract.refusal_shape import REPLAYED, RawHeader, error_shape, headers_of
 from domain.refusals import Refusal
 from generated.error_codes import CATALOGUE
 
-__all__ = ["JSON_CONTENT_TYPE", "REPLAYED", "InternalError", "RawHeader", "error_body", "refuse"]
+__all__ = [
+    "JSON_CONTENT_TYPE",
+    "REPLAYED",
+    "InternalError",
+    "RawHeader",
+    "error_body",
+    "oauth_error",
+    "refuse",
+]
 
 JSON_CONTENT_TYPE: RawHeader = (b"content-type", b"application/json")
+# What RFC 6749 calls it when the request is not to blame.
+_OAUTH_ERRORS = {500: "server_error", 503: "temporarily_unavailable"}
 
 
 class InternalError(Refusal):
@@ -33,3 +43,11 @@ def error_body(refusal: Refusal, request_id: str) -> dict[str, Any]:
     """The error object of a refusal, as the document's `Error`."""
     row = CATALOGUE[refusal.code]
     return error_shape(refusal, row.type, row.message, request_id)
+
+
+def oauth_error(refusal: Refusal) -> bytes:
+    """The same as RFC 6749 section 5.2 has it, for its endpoints."""
+    row = CATALOGUE[refusal.code]
+    told = error_body(refusal, "")["error"]["message"]
+    error = _OAUTH_ERRORS.get(row.status, "invalid_request")
+    return orjson.dumps({"error": error, "error_description": told})

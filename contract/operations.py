@@ -20,7 +20,7 @@ EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "x-max-body-bytes": (0, 262_144, 1_048_576),
     "x-cache": ("no-store", "private-no-cache", "private-300", "public-86400"),
 }
-OTHER_EXTENSIONS = ("x-errors", "x-item-errors", "x-sdk", "x-paginated")
+OTHER_EXTENSIONS = ("x-errors", "x-item-errors", "x-sdk", "x-paginated", "x-oauth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Operation:
     `path` is the template (`/v1/payments/{payment_id}`), `method` upper-case, `body` None
     where the operation takes none, `fieldset` where `fields` cannot be asked for.
     `requirements` is empty where no key is needed.  `older` tells by version how it answers
-    in those before the present one.
+    in those before the present one.  `oauth`: it follows RFC 6749, which has error bodies of its
+    own and lets unknown parameters be.
     """
 
     operation_id: str
@@ -56,6 +57,7 @@ class Operation:
     answers: Answers
     fieldset: Fieldset | None
     older: Mapping[str, Rendering]
+    oauth: bool = False
 
 
 def compile_operations(document: Node, house: House) -> dict[str, Operation]:
@@ -77,7 +79,8 @@ def _compiled(
     _check_extensions(place)
     body = node.get("requestBody")
     max_body_bytes: int = node["x-max-body-bytes"]
-    parameters = Parameters(document, place.parameters)
+    oauth = bool(node.get("x-oauth"))
+    parameters = Parameters(document, place.parameters, open_to_others=oauth)
     return Operation(
         operation_id=node["operationId"],
         tag=node["tags"][0],
@@ -94,6 +97,7 @@ def _compiled(
         answers=Answers(document, node),
         fieldset=fieldset_of(document, node) if FIELDS in parameters.query else None,
         older=older[node["operationId"]],
+        oauth=oauth,
     )
 
 

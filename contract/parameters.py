@@ -19,10 +19,13 @@ KNOWN_HEADERS = ("Idempotency-Key", "If-Match", "If-None-Match", "Paymint-Versio
 class Parameters:
     """The query parameters of one operation; path ids are left to the handlers' 404.
 
-    `headers` are the names of the headers it declares, `query` those of its parameters.
+    `headers` are the names of the headers it declares, `query` those of its parameters.  With
+    `open_to_others` a parameter that is not declared says nothing (RFC 6749 section 3.1).
     """
 
-    def __init__(self, document: Node, declared: tuple[Node, ...]) -> None:
+    def __init__(
+        self, document: Node, declared: tuple[Node, ...], *, open_to_others: bool = False
+    ) -> None:
         query = [each for each in declared if each["in"] == "query"]
         self.query = frozenset(each["name"] for each in query)
         self.path = tuple(each["name"] for each in declared if each["in"] == "path")
@@ -30,6 +33,7 @@ class Parameters:
         _refuse_unread(declared)
         schemas = {each["name"]: resolved(document, each["schema"]) for each in query}
         self._schemas = schemas
+        self._open = open_to_others
         self._integers = frozenset(n for n, s in schemas.items() if s.get("type") == "integer")
         self._defaults = {n: s["default"] for n, s in schemas.items() if "default" in s}
         self._may_be_empty = not any(each.get("required") for each in query)
@@ -62,11 +66,14 @@ class Parameters:
             if name in given:
                 repeated.add(name)
             given[name] = self._coerced(name, _decoded(value))
-        if given.keys() - self._schemas.keys():
+        others = given.keys() - self._schemas.keys()
+        if others and not self._open:
             raise Malformed("parameter_unknown")
         for name in self._schemas:
             if name in repeated:
                 raise Malformed("parameter_duplicated", name)
+        for name in others:
+            del given[name]
         return given
 
     def _coerced(self, name: str, text: str) -> str | int:

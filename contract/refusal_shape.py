@@ -15,8 +15,14 @@ RawHeader = tuple[bytes, bytes]
 DOCUMENTATION_URL = "https://docs.paymint.com/errors/"
 REPLAYED: RawHeader = (b"idempotent-replayed", b"true")
 _CHALLENGE: RawHeader = (b"www-authenticate", b'Bearer realm="paymint"')
+# RFC 6750 section 3.1: what is wrong with a token that was shown.
+_TOKEN_CHALLENGE: RawHeader = (
+    b"www-authenticate",
+    b'Bearer realm="paymint", error="invalid_token"',
+)
 _TRY_AGAIN: RawHeader = (b"retry-after", b"1")
 
+_TOKEN_CODES = "access_token_"
 _HEADERS_BY_STATUS = {401: _CHALLENGE, 503: _TRY_AGAIN}
 _HEADERS_BY_CODE = {"idempotency_key_in_use": _TRY_AGAIN}
 
@@ -24,7 +30,9 @@ _HEADERS_BY_CODE = {"idempotency_key_in_use": _TRY_AGAIN}
 def headers_of(refusal: Refusal, status: int) -> list[RawHeader]:
     """The headers that this refusal has beside those of every answer."""
     headers = []
-    if status in _HEADERS_BY_STATUS:
+    if refusal.code.startswith(_TOKEN_CODES):
+        headers.append(_TOKEN_CHALLENGE)
+    elif status in _HEADERS_BY_STATUS:
         headers.append(_HEADERS_BY_STATUS[status])
     if refusal.code in _HEADERS_BY_CODE:
         headers.append(_HEADERS_BY_CODE[refusal.code])

@@ -7,6 +7,9 @@ schemas stay in the document and are compiled by `contract.shapes`.
 
 from contract.document import House, Node, Place, operations_of
 
+# What Connexion does not hand on: which of the document's schemes it is, and who grants what.
+SCHEME_NAME = "x-scheme-name"
+GRANTS = "x-scope-grants"
 KEPT_FIELDS = ("operationId", "tags", "security")
 
 
@@ -16,12 +19,21 @@ def routing_view(document: Node, house: House = "gateway") -> Node:
     for place in operations_of(document, house):
         paths.setdefault(place.path, {})[place.method] = _operation(place)
     info = {key: document["info"][key] for key in ("title", "version")}
-    schemes = document["components"]["securitySchemes"]
     return {
         "openapi": "3.0.3",
         "info": info,
         "paths": paths,
-        "components": {"securitySchemes": schemes},
+        "components": {"securitySchemes": _schemes(document)},
+    }
+
+
+def _schemes(document: Node) -> Node:
+    """Every scheme as a bearer scheme: keys and access tokens come by the same header."""
+    declared = document["components"]["securitySchemes"]
+    grants = declared["SecretKey"][GRANTS]
+    return {
+        name: {"type": "http", "scheme": "bearer", SCHEME_NAME: name, GRANTS: grants}
+        for name in declared
     }
 
 

@@ -5,23 +5,20 @@ stays on one shard), the key's id, and a secret of more than 160 random bits, ea
 base 62 of fixed width (contract-decisions, "Identity").
 """
 
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from domain import moments, scopes
+from domain import base62, moments, scopes
 from domain.callers import Caller
 from domain.ids import to_text
 from domain.refusals import Forbidden, Malformed, Unprocessable
 
 Kind = Literal["secret", "publishable", "platform"]
 
-_DIGITS: Final = string.digits + string.ascii_letters
-_VALUES: Final = {digit: value for value, digit in enumerate(_DIGITS)}
-_ID_WIDTH: Final = 22
+_ID_WIDTH: Final = base62.ID_WIDTH
 SECRET_BYTES: Final = 21
 _SECRET_WIDTH: Final = 29
 _BODY_WIDTH: Final = 2 * _ID_WIDTH + _SECRET_WIDTH
@@ -55,9 +52,9 @@ def compose(parsed: ParsedKey, secret: bytes) -> str:
     prefix = _PREFIX_OF[parsed.kind, parsed.livemode]
     return (
         prefix
-        + _encode(parsed.merchant_id.int, _ID_WIDTH)
-        + _encode(parsed.key_id.int, _ID_WIDTH)
-        + _encode(int.from_bytes(secret, "big"), _SECRET_WIDTH)
+        + base62.encode(parsed.merchant_id.int, _ID_WIDTH)
+        + base62.encode(parsed.key_id.int, _ID_WIDTH)
+        + base62.encode(int.from_bytes(secret, "big"), _SECRET_WIDTH)
     )
 
 
@@ -73,9 +70,10 @@ def parse(text: str) -> ParsedKey | None:
         return None
     kind, livemode = _PREFIXES[prefix]
     body = text[len(prefix) :]
-    if len(body) != _BODY_WIDTH or any(digit not in _VALUES for digit in body):
+    if len(body) != _BODY_WIDTH or base62.decode(body) is None:
         return None
-    merchant, key = _decode(body[:_ID_WIDTH]), _decode(body[_ID_WIDTH : 2 * _ID_WIDTH])
+    merchant = base62.decode(body[:_ID_WIDTH]) or 0
+    key = base62.decode(body[_ID_WIDTH : 2 * _ID_WIDTH]) or 0
     if merchant >> 128 or key >> 128:
         return None
     return ParsedKey(kind, livemode, UUID(int=merchant), UUID(int=key))
@@ -168,18 +166,3 @@ def resource(key: Mapping[str, Any], now: datetime, secret: str | None = None) -
 def deleted(key_id: UUID) -> dict[str, Any]:
     """What is answered when a key is revoked."""
     return {"object": "api_key", "id": to_text("key", key_id), "deleted": True}
-
-
-def _encode(value: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        value, digit = divmod(value, len(_DIGITS))
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
-
-
-def _decode(text: str) -> int:
-    value = 0
-    for digit in text:
-        value = value * len(_DIGITS) + _VALUES[digit]
-    return value

@@ -9,7 +9,24 @@ from typing import Final, Literal
 from uuid import UUID
 
 Prefix = Literal[
-    "mch", "pay", "ref", "cus", "pm", "tok", "dsp", "evt", "whe", "dlv", "key", "req", "clk", "alr"
+    "mch",
+    "pay",
+    "ref",
+    "cus",
+    "pm",
+    "tok",
+    "dsp",
+    "evt",
+    "whe",
+    "dlv",
+    "key",
+    "req",
+    "clk",
+    "alr",
+    "clt",
+    "grt",
+    "usr",
+    "ses",
 ]
 
 _HEX_DIGITS: Final = re.compile(r"[0-9a-f]{32}")

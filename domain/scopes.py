@@ -8,6 +8,8 @@ from typing import Final
 
 ADMIN: Final = "merchant:admin"
 PLATFORM: Final = "platform:admin"
+# Of access tokens of our own applications alone: keys, people and grants.
+ACCOUNT: Final = "account:manage"
 
 GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "payments:read": (),
@@ -27,6 +29,19 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         "customers:write",
     ),
     PLATFORM: (),
+}
+
+# What a person is asked to allow; the words of the document.
+WORDS: Final[Mapping[str, str]] = {
+    "payments:read": "Read payments and their refunds.",
+    "payments:write": "Create, capture and cancel payments.",
+    "refunds:write": "Create and read refunds.",
+    "disputes:read": "Read disputes.",
+    "disputes:write": "Answer disputes with evidence.",
+    "customers:read": "Read customers and their payment methods.",
+    "customers:write": "Create and change customers and their payment methods.",
+    ADMIN: "Everything in your merchant account but keys, people and grants.",
+    ACCOUNT: "Manage keys, people and grants.",
 }
 
 

@@ -13,7 +13,9 @@ import hmac
 import math
 import os
 from collections import OrderedDict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -32,6 +34,8 @@ REMEMBERED_KEYS = 10_000
 ROW_FRESH_SECONDS = 60.0
 PROVING_THREADS = 1
 MAX_WAITING_PROOFS = 100
+# Fewer than proofs of keys: guessing passwords must not keep keys from being proven for long.
+MAX_WAITING_PASSWORDS = 32
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19 * 1024
 _NOBODY = UUID(int=0)
@@ -64,6 +68,9 @@ class KeyRing:
         # Counts announcements: a row whose reading one overtook may be the old one.
         self._announcements = 0
         self._proving: dict[bytes, asyncio.Task[Caller]] = {}
+        self._waiting_passwords = 0
+        # What the password of nobody is compared with.
+        self._nobodys: str | None = None
         self._threads = ThreadPoolExecutor(PROVING_THREADS, "argon2")
         self._hasher = PasswordHasher(
             time_cost=ARGON2_TIME_COST, memory_cost=ARGON2_MEMORY_KIB, parallelism=1
@@ -117,9 +124,34 @@ class KeyRing:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._hasher.hash, text)
 
+    @contextmanager
+    def room_for_a_password(self) -> Iterator[None]:
+        """While a password is looked at; raises 503 where too many are already."""
+        if self._waiting_passwords >= MAX_WAITING_PASSWORDS:
+            raise Unavailable
+        self._waiting_passwords += 1
+        try:
+            yield
+        finally:
+            self._waiting_passwords -= 1
+
+    async def verify_password(self, stored: str | None, text: str) -> bool:
+        """Whether `text` is the password of this hash; without a hash no, in the same time."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._is_password, stored, text)
+
     def close(self) -> None:
         """Stop the threads."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _is_password(self, stored: str | None, text: str) -> bool:
+        if self._nobodys is None:
+            self._nobodys = self._hasher.hash(os.urandom(32))
+        try:
+            self._hasher.verify(stored or self._nobodys, text)
+        except VerificationError:
+            return False
+        return stored is not None
 
     async def _prove(self, digest: bytes, text: str, parsed: api_keys.ParsedKey) -> Caller:
         announcements = self._announcements

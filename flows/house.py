@@ -13,9 +13,13 @@ from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
+from adapters.token_records import TokenRecords
 from adapters.vault_door import VaultDoor
+from flows.access_tokens import TokenRing
 from flows.authentication import KeyRing
+from flows.client_secrets import ClientSecrets
 from flows.deprecated_use import DeprecatedUse
+from flows.signing_keys import SigningKeys
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.customer_reads import CustomerKey, read_customers
@@ -50,6 +54,10 @@ class House:
     customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
     keys: KeyRing
+    tokens: TokenRing
+    token_records: TokenRecords
+    signing_keys: SigningKeys
+    client_secrets: ClientSecrets
     seals: Seals
     announcements: Listener
     duplicates: Duplicates
@@ -76,6 +84,8 @@ class House:
         await self.announcements.close()
         await self.deprecated_use.close()
         self.keys.close()
+        self.client_secrets.close()
+        await self.token_records.close()
         await self.vault.close()
         await self.duplicates.close()
         await self.remembered.close()
@@ -95,6 +105,10 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
     if remembered.on:
         database.on_commit = remembered.write
+    seals = Seals(DataKeyStore(database), master, clock)
+    records = TokenRecords(settings.redis_url, seals, clock)
+    signing_keys = SigningKeys(database, seals, clock)
+    tokens = TokenRing(database, clock, signing_keys, records, settings.origin)
     house = House(
         settings=settings,
         clock=clock,
@@ -105,8 +119,12 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
         keys=keys,
-        seals=Seals(DataKeyStore(database), master, clock),
-        announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
+        tokens=tokens,
+        token_records=records,
+        signing_keys=signing_keys,
+        client_secrets=ClientSecrets(),
+        seals=seals,
+        announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens)),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
         remembered=remembered,
@@ -117,20 +135,30 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     house.announcements.start()
     await house.duplicates.start()
     remembered.start()
+    records.start()
     return house
 
 
-def _forgetting(keys: KeyRing) -> Callable[[str], None]:
-    """What an announcement says is the hexadecimal id of a merchant."""
+def _forgetting(
+    keys: KeyRing, tokens: TokenRing
+) -> tuple[Callable[[str], None], Callable[[], None]]:
+    """What to do when a merchant was announced, by its hexadecimal id, and when all were."""
 
     def forget(merchant: str) -> None:
         try:
-            keys.forget(UUID(hex=merchant))
+            identifier = UUID(hex=merchant)
         except ValueError:
-            # Not one of ours; whatever it was about is read again.
-            keys.forget_all()
+            # It is about everybody.
+            forget_all()
+        else:
+            keys.forget(identifier)
+            tokens.forget(identifier)
 
-    return forget
+    def forget_all() -> None:
+        keys.forget_all()
+        tokens.forget_all()
+
+    return forget, forget_all
 
 
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:

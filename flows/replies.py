@@ -20,7 +20,7 @@ from runtime.database import Transaction
 
 _KEPT_REFUSALS = (402, 422)
 # Fields of answers that no stored reply has.
-_SECRETS = frozenset({"secret", "secret_key", "webhook_secret"})
+_SECRETS = frozenset({"secret", "secret_key", "webhook_secret", "invitation_url"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ class Exchange:
         "send",
         "status",
         "version",
+        "whose",
     )
 
     def __init__(self, house: House, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +90,8 @@ class Exchange:
         self.items: tuple[Item | Refusal, ...] = ()  # items
         self.answer: Answer | None = None  # call
         self.resource_id: str | None = None  # represent
+        # Merchant and mode where no key says them: those of a person who is signed in.
+        self.whose: tuple[UUID, bool] | None = None  # represent
         self.status = 0  # represent, shorten or envelope
         self.answer_headers: list[RawHeader] = []  # represent, shorten or envelope, then stamp
         self.answer_body = b""  # represent, shorten or envelope

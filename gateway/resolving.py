@@ -12,8 +12,8 @@ from contract.operations import Operation
 from gateway.connexion_names import AbstractOperation, Resolution, Resolver
 from gateway.exchange import Handler
 
-# What modules of handlers/ may share; it answers no operation.
-NOT_HANDLERS = ("http",)
+# What modules of handlers/ may share; they answer no operation.
+NOT_HANDLERS = ("html", "http")
 
 Resolve = Callable[[Operation], Handler]
 

@@ -53,9 +53,25 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         401, 'authentication_error',
         'This API key is suspended.',
     ),
+    'access_token_invalid': ErrorCode(
+        401, 'authentication_error',
+        'This access token is not valid.',
+    ),
+    'access_token_expired': ErrorCode(
+        401, 'authentication_error',
+        'This access token has expired.',
+    ),
+    'access_token_revoked': ErrorCode(
+        401, 'authentication_error',
+        'This access token was revoked.',
+    ),
     'insufficient_scope': ErrorCode(
         403, 'authorization_error',
-        'This API key does not have the scope for this operation.',
+        'This API key or access token does not have the scope for this operation.',
+    ),
+    'second_factor_required': ErrorCode(
+        403, 'authorization_error',
+        'A second factor is needed again.',
     ),
     'key_kind_forbidden': ErrorCode(
         403, 'authorization_error',
@@ -80,6 +96,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'live_key_required': ErrorCode(
         403, 'authorization_error',
         'This change needs a live key.',
+    ),
+    'form_not_ours': ErrorCode(
+        403, 'authorization_error',
+        'This form does not come from our page.',
     ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
@@ -108,6 +128,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'body_not_object': ErrorCode(
         400, 'invalid_request_error',
         'The request body must be a JSON object.',
+    ),
+    'body_not_form': ErrorCode(
+        400, 'invalid_request_error',
+        'The request body is not a form.',
     ),
     'api_version_unknown': ErrorCode(
         400, 'invalid_request_error',
@@ -216,6 +240,14 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'url_not_public': ErrorCode(
         400, 'invalid_request_error',
         "The host in '{param}' is not a public address.",
+    ),
+    'oauth_client_unknown': ErrorCode(
+        400, 'invalid_request_error',
+        'The application that asks is not known.',
+    ),
+    'redirect_uri_mismatch': ErrorCode(
+        400, 'invalid_request_error',
+        'The application asks to be answered where it must not be.',
     ),
     'idempotency_key_missing': ErrorCode(
         400, 'invalid_request_error',
@@ -332,6 +364,26 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     'api_key_limit': ErrorCode(
         422, 'invalid_request_error',
         'There are already 100 API keys.',
+    ),
+    'user_limit': ErrorCode(
+        422, 'invalid_request_error',
+        'A merchant has at most 100 users.',
+    ),
+    'user_email_taken': ErrorCode(
+        422, 'invalid_request_error',
+        'This e-mail address belongs to a user already.',
+    ),
+    'sign_in_failed': ErrorCode(
+        422, 'invalid_request_error',
+        'This did not work. Check address, password and code, and wait for a new code.',
+    ),
+    'password_unacceptable': ErrorCode(
+        422, 'invalid_request_error',
+        'Choose another password: at least 12 characters, with letters and digits, and not one that many people use.',
+    ),
+    'code_incorrect': ErrorCode(
+        422, 'invalid_request_error',
+        'The code is not the one that the authenticator should show now.',
     ),
     'card_declined': ErrorCode(
         402, 'card_error',

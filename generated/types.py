@@ -492,6 +492,146 @@ class MerchantUpdate(TypedDict):
     api_version: NotRequired[ApiVersion]
 
 
+UserId: TypeAlias = str
+
+
+SessionId: TypeAlias = str
+
+
+UserStatus: TypeAlias = Literal['invited', 'active', 'locked']
+
+
+SessionStatus: TypeAlias = Literal['active', 'expired']
+
+
+class UserCreate(TypedDict):
+    """
+    Whom to invite.
+    """
+
+    email: Email
+    name: Name
+
+
+class User(TypedDict):
+    """
+    Somebody who signs in for a merchant, with a password and a second factor.
+    """
+
+    object: Literal['user']
+    id: UserId
+    merchant_id: MerchantId
+    email: Email
+    name: Name
+    status: UserStatus
+    locked_until: Timestamp | None
+    invitation_url: str | None
+    invitation_expires_at: Timestamp | None
+    livemode: bool
+    created_at: Timestamp
+
+
+class UserSession(TypedDict):
+    """
+    A browser in which a user is signed in.
+    """
+
+    object: Literal['session']
+    id: SessionId
+    user_id: UserId
+    status: SessionStatus
+    ip_address: str
+    user_agent: str
+    second_factor_at: Timestamp
+    last_seen_at: Timestamp
+    livemode: bool
+    created_at: Timestamp
+
+
+class UserList(TypedDict):
+    """
+    A page of users.
+    """
+
+    object: Literal['list']
+    data: list[User]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+class SessionList(TypedDict):
+    """
+    A page of sessions.
+    """
+
+    object: Literal['list']
+    data: list[UserSession]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+class DeletedUser(TypedDict):
+    """
+    Says that a user is deleted.
+    """
+
+    object: Literal['user']
+    id: UserId
+    deleted: Literal[True]
+
+
+class DeletedSession(TypedDict):
+    """
+    Says that a session is ended.
+    """
+
+    object: Literal['session']
+    id: SessionId
+    deleted: Literal[True]
+
+
+HtmlPage: TypeAlias = str
+
+
+ErrorPage: TypeAlias = str
+
+
+ReturnPath: TypeAlias = str
+
+
+class SignInForm(TypedDict):
+    """
+    What a person signs in with.
+    """
+
+    email: str
+    password: str
+    code: str
+    return_to: NotRequired[ReturnPath]
+
+
+class SessionForm(TypedDict):
+    """
+    What a form of somebody who is signed in carries.
+    """
+
+    form_token: str
+
+
+class InvitationForm(TypedDict):
+    """
+    What an invited person chooses, and proves.
+    """
+
+    password: str
+    enrolment: str
+    code: str
+
+
 class SandboxAccountCreate(TypedDict):
     """
     Who you are.
@@ -621,6 +761,213 @@ ApiKeyType: TypeAlias = Literal['secret', 'publishable']
 ApiKeyStatus: TypeAlias = Literal['active', 'suspended', 'expired']
 
 
+OAuthClientId: TypeAlias = str
+
+
+OAuthGrantId: TypeAlias = str
+
+
+OAuthScopeName: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'merchant:admin', 'account:manage']
+
+
+OAuthClientType: TypeAlias = Literal['confidential', 'public']
+
+
+OAuthScopeSet: TypeAlias = list[OAuthScopeName]
+"""
+Scopes, each once.
+"""
+
+
+RedirectUri: TypeAlias = str
+
+
+class DeletedOAuthClient(TypedDict):
+    """
+    Says that an OAuth client is deleted.
+    """
+
+    object: Literal['oauth_client']
+    id: OAuthClientId
+    deleted: Literal[True]
+
+
+class OAuthGrant(TypedDict):
+    """
+    What a person of yours has granted to an application.
+    """
+
+    object: Literal['oauth_grant']
+    id: OAuthGrantId
+    client_id: OAuthClientId
+    client_name: Name
+    scopes: OAuthScopeSet
+    livemode: bool
+    created_at: Timestamp
+
+
+class OAuthGrantList(TypedDict):
+    """
+    A page of OAuth grants.
+    """
+
+    object: Literal['list']
+    data: list[OAuthGrant]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+class DeletedOAuthGrant(TypedDict):
+    """
+    Says that an OAuth grant is revoked.
+    """
+
+    object: Literal['oauth_grant']
+    id: OAuthGrantId
+    deleted: Literal[True]
+
+
+class OAuthTokenForm(TypedDict):
+    """
+    A code or a refresh token to be exchanged. Which fields are needed depends on `grant_type`.
+    """
+
+    grant_type: NotRequired[str]
+    code: NotRequired[str]
+    redirect_uri: NotRequired[str]
+    code_verifier: NotRequired[str]
+    refresh_token: NotRequired[str]
+    scope: NotRequired[str]
+    client_id: NotRequired[str]
+    client_secret: NotRequired[str]
+
+
+class OAuthRevocationForm(TypedDict):
+    """
+    A token to be revoked.
+    """
+
+    token: NotRequired[str]
+    token_type_hint: NotRequired[str]
+    client_id: NotRequired[str]
+    client_secret: NotRequired[str]
+
+
+ConsentDecision: TypeAlias = Literal['approve', 'deny']
+
+
+class ConsentForm(TypedDict):
+    """
+    What a person decides about an authorisation request.
+    """
+
+    form_token: str
+    decision: ConsentDecision
+    request: str
+
+
+class OAuthTokens(TypedDict):
+    """
+    An access token, and the refresh token for the next one.
+    """
+
+    access_token: str
+    token_type: Literal['Bearer']
+    expires_in: int
+    refresh_token: str
+    scope: str
+    livemode: bool
+
+
+class OAuthNothing(TypedDict):
+    """
+    An empty object.
+    """
+
+
+OAuthErrorCode: TypeAlias = Literal['invalid_request', 'invalid_grant', 'invalid_scope', 'unauthorized_client', 'unsupported_grant_type', 'server_error', 'temporarily_unavailable']
+
+
+class OAuthError(TypedDict):
+    """
+    An error as RFC 6749 section 5.2 has it.
+    """
+
+    error: OAuthErrorCode
+    error_description: str
+
+
+class OAuthClientRefusal(TypedDict):
+    """
+    Says that a client did not authenticate.
+    """
+
+    error: Literal['invalid_client']
+    error_description: str
+
+
+ResponseTypesSupportedItem: TypeAlias = str
+
+
+ResponseModesSupportedItem: TypeAlias = str
+
+
+GrantTypesSupportedItem: TypeAlias = str
+
+
+CodeChallengeMethodsSupportedItem: TypeAlias = str
+
+
+TokenEndpointAuthMethodsSupportedItem: TypeAlias = str
+
+
+RevocationEndpointAuthMethodsSupportedItem: TypeAlias = str
+
+
+class OAuthMetadata(TypedDict):
+    """
+    The authorisation server describes itself (RFC 8414).
+    """
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    revocation_endpoint: str
+    jwks_uri: str
+    service_documentation: str
+    scopes_supported: list[OAuthScopeName]
+    response_types_supported: list[ResponseTypesSupportedItem]
+    response_modes_supported: list[ResponseModesSupportedItem]
+    grant_types_supported: list[GrantTypesSupportedItem]
+    code_challenge_methods_supported: list[CodeChallengeMethodsSupportedItem]
+    token_endpoint_auth_methods_supported: list[TokenEndpointAuthMethodsSupportedItem]
+    revocation_endpoint_auth_methods_supported: list[RevocationEndpointAuthMethodsSupportedItem]
+    authorization_response_iss_parameter_supported: Literal[True]
+
+
+class JsonWebKey(TypedDict):
+    """
+    A public RSA key (RFC 7517).
+    """
+
+    kty: Literal['RSA']
+    use: Literal['sig']
+    alg: Literal['RS256']
+    kid: str
+    n: str
+    e: str
+
+
+class JsonWebKeySet(TypedDict):
+    """
+    The keys that access tokens are signed with, now or soon.
+    """
+
+    keys: list[JsonWebKey]
+
+
 ApiKeyScope: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'merchant:admin']
 
 
@@ -727,7 +1074,7 @@ class RequestLog(TypedDict):
     request_id: RequestId
     timestamp: Timestamp
     merchant_id: MerchantId
-    api_key_prefix: ApiKeyPrefix
+    api_key_prefix: ApiKeyPrefix | None
     method: str
     path: RequestPath
     status_code: int
@@ -918,7 +1265,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'insufficient_scope', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'access_token_invalid', 'access_token_expired', 'access_token_revoked', 'insufficient_scope', 'second_factor_required', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'form_not_ours', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'body_not_form', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'oauth_client_unknown', 'redirect_uri_mismatch', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'user_limit', 'user_email_taken', 'sign_in_failed', 'password_unacceptable', 'code_incorrect', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -1168,6 +1515,63 @@ class WebhookEndpointList(TypedDict):
 
     object: Literal['list']
     data: list[WebhookEndpoint]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+RedirectUriSet: TypeAlias = list[RedirectUri]
+"""
+Redirect URIs, each once. They are compared as text.
+"""
+
+
+class OAuthClientCreate(TypedDict):
+    """
+    An application to be registered.
+    """
+
+    name: Name
+    type: OAuthClientType
+    first_party: NotRequired[bool]
+    redirect_uris: RedirectUriSet
+    scopes: OAuthScopeSet
+
+
+class OAuthClientUpdate(TypedDict):
+    """
+    What may change of an application.
+    """
+
+    name: NotRequired[Name]
+    redirect_uris: NotRequired[RedirectUriSet]
+    scopes: NotRequired[OAuthScopeSet]
+
+
+class OAuthClient(TypedDict):
+    """
+    An application that merchants may let in.
+    """
+
+    object: Literal['oauth_client']
+    id: OAuthClientId
+    name: Name
+    type: OAuthClientType
+    first_party: bool
+    redirect_uris: RedirectUriSet
+    scopes: OAuthScopeSet
+    secret: str | None
+    created_at: Timestamp
+
+
+class OAuthClientList(TypedDict):
+    """
+    A page of OAuth clients.
+    """
+
+    object: Literal['list']
+    data: list[OAuthClient]
     has_more: bool
     next_cursor: Cursor | None
     prev_cursor: Cursor | None

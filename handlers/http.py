@@ -7,6 +7,7 @@ It never sees headers, bytes or sockets: the pipeline in `gateway/` has dealt wi
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from uuid import UUID
 
 from domain.callers import Asking, Once
 from domain.refusals import Refusal
@@ -85,7 +86,8 @@ class Answer:
     None where the document declares no content.  `headers` come beside those of every answer;
     a Content-Security-Policy among them takes the place of the usual one.
     `replayed` marks the stored answer of an earlier request with the same key.
-    `resource_id` is what the audit line names.
+    `resource_id` is what the audit line names; `whose` the merchant and mode in whose log it
+    stands, where no key said so: those of the person who was signed in.
     """
 
     status: int
@@ -93,3 +95,4 @@ class Answer:
     replayed: bool = False
     resource_id: str | None = field(default=None)
     headers: tuple[tuple[bytes, bytes], ...] = ()
+    whose: tuple[UUID, bool] | None = None

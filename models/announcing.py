@@ -11,6 +11,8 @@ import sqlalchemy as sa
 from runtime.database import Transaction, compile_sql
 
 CHANNEL: Final = "paymint_merchants"
+# No id of a merchant: whoever hears it forgets them all.
+EVERYBODY: Final = "*"
 
 _ANNOUNCE = compile_sql(
     sa.select(sa.func.pg_notify(CHANNEL, sa.bindparam("merchant", type_=sa.Text)))
@@ -20,3 +22,8 @@ _ANNOUNCE = compile_sql(
 async def announce_merchant(transaction: Transaction, merchant_id: UUID) -> None:
     """What is remembered of this merchant anywhere is read again after this commit."""
     await transaction.run(_ANNOUNCE, merchant=merchant_id.hex)
+
+
+async def announce_all(transaction: Transaction) -> None:
+    """What is remembered of any merchant is read again after this commit."""
+    await transaction.run(_ANNOUNCE, merchant=EVERYBODY)

@@ -21,7 +21,7 @@ from runtime.database import Row, Statement, Transaction, compile_sql
 # What the counters of a resource are kept by.
 _COUNTED_BY = frozenset({"status"})
 # A row with a moment in one of these columns is gone, and no list shows it.
-_GONE = ("detached_at", "deleted_at", "revoked_at")
+_GONE = ("detached_at", "deleted_at", "revoked_at", "ended_at")
 
 
 @dataclass(frozen=True, slots=True)

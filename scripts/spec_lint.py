@@ -21,6 +21,7 @@ RULES: tuple[Rule, ...] = (
     operations.check_operations,
     operations.check_idempotency,
     operations.check_security,
+    operations.check_access_tokens,
     errors.check_catalogue,
     errors.check_refusal_order,
     errors.check_refusal_headers,

@@ -36,7 +36,7 @@ def bind(proceed: Proceed) -> Proceed:
         entry = _entry(exchange, milliseconds)
         log("request", **entry)
         caller = exchange.caller
-        whose = None if caller is None else (caller.merchant_id, caller.livemode)
+        whose = exchange.whose if caller is None else (caller.merchant_id, caller.livemode)
         exchange.house.audit.record(exchange.request_uuid, whose, entry)
 
     return audited
@@ -46,11 +46,14 @@ def _entry(exchange: Exchange, milliseconds: float) -> dict[str, Any]:
     caller, operation, scope = exchange.caller, exchange.operation, exchange.scope
     path = cleaned(scope["path"], PATH_CHARACTERS) if operation is None else operation.path
     agent = exchange.headers.get(b"user-agent", b"").decode("latin-1")
+    merchant = None if caller is None else caller.merchant_id
+    if exchange.whose is not None:
+        merchant = exchange.whose[0]
     moment = exchange.house.clock.now().isoformat(timespec="milliseconds")
     return {
         "timestamp": moment.replace("+00:00", "Z"),
         "request_id": exchange.request_id,
-        "merchant_id": None if caller is None else to_text("mch", caller.merchant_id),
+        "merchant_id": None if merchant is None else to_text("mch", merchant),
         "api_key_prefix": None if caller is None else caller.key_display,
         "method": cleaned(scope["method"], PATH_CHARACTERS),
         "path": path,

@@ -1,4 +1,4 @@
-"""Learns who asks from `Authorization: Bearer <secret key>`: 401, or 403 for other keys.
+"""Learns who asks from `Authorization: Bearer <secret key or access token>`: 401, or 403.
 
 A key with an allowlist is refused from every other address, before its scopes are told
 apart.  Runs once for each alternative of an operation's security; the key is looked up once.
@@ -12,6 +12,9 @@ from gateway.exchange import Exchange, Proceed
 SCHEME = b"bearer "
 PUBLISHABLE_PREFIX = "pk_"
 KEY_CHARACTERS_MAX = 255
+TOKEN_CHARACTERS_MAX = 4096
+# A JWT has two, a key none.
+TOKEN_MARK = "."
 
 
 def bind(proceed: Proceed) -> Proceed:
@@ -21,7 +24,8 @@ def bind(proceed: Proceed) -> Proceed:
         if exchange.caller is None:
             try:
                 text = _key(exchange.headers.get(b"authorization"))
-                exchange.caller = await exchange.house.keys.authenticate(text)
+                ring = exchange.house.tokens if TOKEN_MARK in text else exchange.house.keys
+                exchange.caller = await ring.authenticate(text)
                 _check_address(exchange.caller, exchange.client_address)
             except Refusal as refusal:
                 exchange.key_refusal = refusal
@@ -44,6 +48,9 @@ def _key(header: bytes | None) -> str:
         raise Forbidden("key_kind_forbidden")
     if not text:
         raise Unauthenticated("api_key_missing")
-    if not text.isascii() or len(text) > KEY_CHARACTERS_MAX:
+    if TOKEN_MARK in text:
+        if not text.isascii() or len(text) > TOKEN_CHARACTERS_MAX:
+            raise Unauthenticated("access_token_invalid")
+    elif not text.isascii() or len(text) > KEY_CHARACTERS_MAX:
         raise Unauthenticated("api_key_invalid")
     return text

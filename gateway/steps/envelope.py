@@ -2,11 +2,14 @@
 
 from contract.answers import UndeclaredAnswer
 from contract.bodies import ClientGone
-from contract.errors import InternalError, refuse
+from contract.errors import JSON_CONTENT_TYPE, InternalError, error_body, oauth_error, refuse
 from domain.refusals import Refusal, Unavailable
 from gateway.exchange import CLIENT_GONE_STATUS, Exchange, Proceed
+from handlers import html
 from runtime.database import DatabaseUnavailable
 from runtime.log import log_exception
+
+PAGES = "pages"
 
 
 def bind(proceed: Proceed) -> Proceed:
@@ -34,6 +37,13 @@ def _answer(exchange: Exchange, refusal: Refusal) -> None:
     except UndeclaredAnswer:
         refusal = InternalError()
     status, headers, body = refuse(refusal, exchange.request_id)
+    if exchange.operation is not None and exchange.operation.oauth:
+        body = oauth_error(refusal)
+    if exchange.operation is not None and exchange.operation.tag == PAGES:
+        # Whoever is refused in a browser reads the same in words.
+        body = html.error_page(status, error_body(refusal, exchange.request_id)["error"])
+        others = [each for each in headers if each != JSON_CONTENT_TYPE]
+        headers = [html.PAGE_TYPE, *html.headers(), *others]
     exchange.status = status
     exchange.answer_headers = headers
     exchange.answer_body = body

@@ -27,6 +27,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         body, rendering = answer.body, exchange.rendering
         check(answer.status, body)
         exchange.resource_id = answer.resource_id
+        exchange.whose = answer.whose
         exchange.status = answer.status
         if body is None or isinstance(body, bytes):
             exchange.answer_body = body or b""

@@ -11,11 +11,28 @@ from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from models.tables.data_keys import DATA_KEYS
 from models.tables.disputes import DISPUTES
+from models.tables.oauth import (
+    OAUTH_CLIENTS,
+    OAUTH_CODES,
+    OAUTH_GRANTS,
+    OAUTH_REFRESH_TOKENS,
+    OAUTH_SIGNING_KEYS,
+)
 from models.tables.payments import PAYMENTS, REFUNDS
+from models.tables.people import SESSIONS, SIGN_IN_NAMES, USERS
 from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 
-GLOBAL_TABLES = frozenset({"data_keys", "merchants", "platform_keys"})
+GLOBAL_TABLES = frozenset(
+    {
+        "data_keys",
+        "merchants",
+        "oauth_clients",
+        "oauth_signing_keys",
+        "platform_keys",
+        "sign_in_names",
+    }
+)
 
 __all__ = [
     "ALERTS",
@@ -30,13 +47,21 @@ __all__ = [
     "IDEMPOTENCY_KEYS",
     "MERCHANTS",
     "METADATA",
+    "OAUTH_CLIENTS",
+    "OAUTH_CODES",
+    "OAUTH_GRANTS",
+    "OAUTH_REFRESH_TOKENS",
+    "OAUTH_SIGNING_KEYS",
     "PAYMENTS",
     "PAYMENT_METHODS",
     "PLATFORM_KEYS",
     "PRODUCTION_ACCESS",
     "REFUNDS",
+    "SESSIONS",
+    "SIGN_IN_NAMES",
     "TEST_CLOCKS",
     "TOKEN_CLAIMS",
+    "USERS",
     "WEBHOOK_ATTEMPTS",
     "WEBHOOK_DELIVERIES",
     "WEBHOOK_ENDPOINTS",

@@ -88,9 +88,12 @@ def _operation_rows(document: Node) -> Iterator[tuple[object, ...]]:
 
 
 def _operation_row(path: str, method: str, operation: Node) -> tuple[object, ...]:
+    # Keys and access tokens need the same as a rule; it is named once.
     alternatives = tuple(
-        tuple(scope for scopes in alternative.values() for scope in scopes)
-        for alternative in operation["security"]
+        dict.fromkeys(
+            tuple(scope for scopes in alternative.values() for scope in scopes)
+            for alternative in operation["security"]
+        )
     )
     return (
         operation["operationId"],

@@ -32,10 +32,18 @@ TELLING_HEADERS = {
     "429": "Retry-After",
     "503": "Retry-After",
 }
+# An error as the API answers it, in words for a person, and as OAuth has it.
+REFUSALS = [
+    {"$ref": f"#/components/schemas/{name}"} for name in ("Error", "ErrorPage", "OAuthError")
+]
 ITEMS = "x-item-schema"
 # What every key may be refused with, whatever the operation; the second scheme is the vault's.
-ADMISSION_CODES = {
+ADMISSION_CODES: dict[str, set[str]] = {
+    # A token that is shown is verified before it is known to be of no use here.
     "SecretKey": {
+        "access_token_invalid",
+        "access_token_expired",
+        "access_token_revoked",
         "api_key_missing",
         "api_key_invalid",
         "api_key_expired",
@@ -45,6 +53,7 @@ ADMISSION_CODES = {
         "key_kind_forbidden",
         "ip_not_allowed",
     },
+    "AccessToken": set(),
     "PublishableKey": {
         "api_key_missing",
         "api_key_invalid",
@@ -128,8 +137,7 @@ def check_refusal_headers(document: Node) -> Iterator[Finding]:
 
 def is_refusal(response: Node) -> bool:
     """Whether it answers with an error; 304 answers with nothing."""
-    media = response.get("content", {}).get("application/json", {})
-    return bool(media.get("schema") == {"$ref": "#/components/schemas/Error"})
+    return any(media.get("schema") in REFUSALS for media in response.get("content", {}).values())
 
 
 def check_declared_errors(document: Node) -> Iterator[Finding]:
@@ -152,6 +160,8 @@ def check_admission_errors(document: Node) -> Iterator[Finding]:
         claimed = set(operation.get("x-errors", []))
         schemes = {scheme for alternative in operation["security"] for scheme in alternative}
         needed = {code for scheme in schemes for code in ADMISSION_CODES[scheme]}
+        if {"AccessToken": ["account:manage"]} in operation["security"]:
+            needed.add("second_factor_required")
         for code in sorted(needed - claimed):
             yield place, f"a key can be refused with {code}, x-errors does not say so"
 
@@ -174,7 +184,8 @@ def check_request_errors(document: Node) -> Iterator[Finding]:
         # A path id is 404 whatever its form, and a bad Idempotency-Key has its own code.
         sources = [p["schema"] for p in parameters if p["in"] == "query"]
         if "requestBody" in operation:
-            sources.append(operation["requestBody"]["content"]["application/json"]["schema"])
+            (media,) = operation["requestBody"]["content"].values()
+            sources.append(media["schema"])
         possible = {code for source in sources for code in request_codes(document, source)}
         claimed = set(operation.get("x-errors", []))
         for code in sorted(possible - claimed):

@@ -22,6 +22,7 @@ MAX_BODY_BYTES = 262_144
 MAX_BATCH_BYTES = 1_048_576
 # Under `items` every item of the body carries a key of its own, and the header is not read.
 HEADER_MODES = ("required", "accepted")
+ACCOUNT, PLATFORM = "account:manage", "platform:admin"
 # What people see in a browser is nothing for a client library.
 PAGES = "pages"
 LEGAL_VALUES: dict[str, tuple[object, ...]] = {
@@ -105,11 +106,27 @@ def check_security(document: Node) -> Iterator[Finding]:
     grants = schemes["SecretKey"]["x-scope-grants"]
     if not set(grants) == scopes >= {scope for granted in grants.values() for scope in granted}:
         yield "components.securitySchemes.SecretKey", "x-scopes and x-scope-grants disagree"
+    granted = set(schemes["AccessToken"]["flows"]["authorizationCode"]["scopes"])
+    # What a key cannot have is for our own applications, what a token cannot is the operator's.
+    if granted ^ scopes != {ACCOUNT, PLATFORM}:
+        yield "components.securitySchemes.AccessToken", "its scopes are not those of keys"
+    held = {"SecretKey": scopes, "AccessToken": granted}
     for place, _, operation in operations(document):
         if "security" not in operation:
             yield place, "security must be stated, even if it is []"
         for alternative in operation.get("security", []):
             for scheme, roles in alternative.items():
-                known = scheme in schemes and scopes.issuperset(roles)
-                if not known or (scheme == "SecretKey") != bool(roles):
+                known = scheme in schemes and held.get(scheme, set()).issuperset(roles)
+                if not known or (scheme in held) != bool(roles):
                     yield place, f"{scheme} {roles} is not declared, or lacks its scope"
+
+
+def check_access_tokens(document: Node) -> Iterator[Finding]:
+    """What a merchant's key opens a token opens too, the account with the scope for it alone."""
+    for place, _, operation in operations(document):
+        alternatives = [pair for each in operation["security"] for pair in each.items()]
+        keys = {tuple(roles) for name, roles in alternatives if name == "SecretKey"}
+        tokens = {tuple(roles) for name, roles in alternatives if name == "AccessToken"}
+        keys.discard((PLATFORM,))
+        if tokens not in (keys, {(ACCOUNT,)} if keys else set()):
+            yield place, "AccessToken: the scopes of a key, or account:manage"

@@ -20,7 +20,7 @@ from scripts.spec_rules.reading import (
     wrong,
 )
 
-MEDIA_TYPE = re.compile(r"\.content\.application/[a-z]+$")
+MEDIA_TYPE = re.compile(r"\.content\.application/[a-z-]+$")
 # Line feed and tab may stand in free text; every other C0 and C1 control character may not.
 FORBIDDEN_CHARACTERS = [chr(c) for c in (*range(0x20), *range(0x7F, 0xA0)) if c not in (9, 10)]
 

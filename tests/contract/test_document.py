@@ -44,6 +44,10 @@ def test_the_routing_view_is_3_0_and_has_the_gateways_paths_only() -> None:
     assert view["openapi"] == "3.0.3"
     assert "/v1/tokens" not in view["paths"]
     create = view["paths"]["/v1/payments"]["post"]
-    assert create["security"] == [{"SecretKey": ["payments:write"]}]
+    schemes = ("SecretKey", "AccessToken")
+    assert create["security"] == [{scheme: ["payments:write"]} for scheme in schemes]
+    # Connexion does not hand on which scheme it is.
+    found = view["components"]["securitySchemes"]
+    assert {each["x-scheme-name"] for each in found.values()} == found.keys()
     retrieve = view["paths"]["/v1/payments/{payment_id}"]["get"]
     assert [each["name"] for each in retrieve["parameters"]] == ["payment_id"]

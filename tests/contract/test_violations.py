@@ -117,7 +117,8 @@ def _example(operation_id: str) -> dict[str, Any]:
     for item in DOCUMENT["paths"].values():
         for node in item.values():
             if isinstance(node, dict) and node.get("operationId") == operation_id:
-                examples = node["requestBody"]["content"]["application/json"]["examples"]
+                (media,) = node["requestBody"]["content"].values()
+                examples = media["examples"]
                 reference = next(iter(examples.values()))["$ref"].rsplit("/", 1)[1]
                 value: dict[str, Any] = DOCUMENT["components"]["examples"][reference]["value"]
                 return value

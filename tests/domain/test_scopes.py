@@ -1,6 +1,6 @@
 """The table of scopes is the document's, and no key grants what it lacks."""
 
-from domain.scopes import ADMIN, GRANTS, PLATFORM, held_through, may_grant
+from domain.scopes import ADMIN, GRANTS, PLATFORM, WORDS, held_through, may_grant
 from tests.gateway.door import DOCUMENT
 
 
@@ -11,6 +11,11 @@ def test_the_table_is_the_documents() -> None:
     }
     keys = set(DOCUMENT["components"]["schemas"]["ApiKeyScope"]["enum"])
     assert keys == set(GRANTS) - {PLATFORM}
+
+
+def test_consent_is_asked_for_in_the_words_of_the_document() -> None:
+    scheme = DOCUMENT["components"]["securitySchemes"]["AccessToken"]
+    assert scheme["flows"]["authorizationCode"]["scopes"] == WORDS
 
 
 def test_what_a_scope_holds() -> None:

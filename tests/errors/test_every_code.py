@@ -35,6 +35,10 @@ TELLING: dict[int | str, tuple[str, str]] = {
     429: ("retry-after", SECONDS),
     503: ("retry-after", SECONDS),
     "idempotency_key_in_use": ("retry-after", SECONDS),
+    **dict.fromkeys(
+        ("access_token_invalid", "access_token_expired", "access_token_revoked"),
+        ("www-authenticate", 'Bearer realm="paymint", error="invalid_token"'),
+    ),
 }
 INTEGER = "-?[0-9]+"
 SHAPES = dict.fromkeys(("minimum", "maximum", "limit_bytes", "amount", "available"), INTEGER)
@@ -75,6 +79,9 @@ def test_a_repeated_refusal_says_that_it_is_one(number: str, scene: Scene) -> No
 def check(recipe: Recipe, answer: httpx.Response) -> None:
     """Status, type, message, param, doc_url, and the headers that the document declares."""
     row = CATALOGUE[recipe.code]
+    if answer.headers["content-type"].startswith("text/html"):
+        check_page(recipe, answer)
+        return
     assert error(answer) == (row.status, recipe.code, recipe.param), answer.text
     fault = answer.json()["error"]
     assert fault["type"] == row.type
@@ -85,6 +92,21 @@ def check(recipe: Recipe, answer: httpx.Response) -> None:
     told = {each for each, _ in TELLING.values()} & set(answer.headers.keys())
     assert told == ({name} if name else set())
     assert re.fullmatch(pattern, answer.headers.get(name, ""))
+
+
+def check_page(recipe: Recipe, answer: httpx.Response) -> None:
+    """A refusal in a browser: the same status and words; a form that is shown again says no more.
+
+    Its audit entry is found by the request's id, which every answer carries.
+    """
+    row = CATALOGUE[recipe.code]
+    assert answer.status_code == row.status, answer.text
+    assert row.message in answer.text
+    if "<form" not in answer.text:
+        assert f'<code id="code">{recipe.code}</code>' in answer.text
+        assert f'<code id="request">{answer.headers["x-request-id"]}</code>' in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    check_headers(response_of(recipe, row.status), answer)
 
 
 def wording(template: str, param: str | None) -> str:

@@ -8,7 +8,7 @@ import pytest
 os.environ["PAYMINT_STRICT_ANSWERS"] = "1"
 
 from runtime.clock import SystemClock
-from tests.gateway.door import Audit, DeprecatedUse, Door, Duplicates, Keys
+from tests.gateway.door import Audit, DeprecatedUse, Door, Duplicates, Keys, Tokens
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,7 @@ def compiled_door() -> Door:
 def door(compiled_door: Door) -> Door:
     """The application over a house that nobody has used."""
     compiled_door.house.keys = Keys()
+    compiled_door.house.tokens = Tokens()
     compiled_door.house.duplicates = Duplicates()
     compiled_door.house.audit = Audit()
     compiled_door.house.clock = SystemClock()

@@ -21,7 +21,7 @@ from models.audit import Whose
 from runtime.clock import Clock, SystemClock
 
 MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
-ALL_SCOPES = frozenset({"merchant:admin"})
+ALL_SCOPES = frozenset({"merchant:admin", "platform:admin"})
 KEY = "sk_test_all"
 IDEMPOTENCY_KEY = "550e8400-e29b-41d4-a716-446655440000"
 DOCUMENT: Node = load_document()
@@ -51,6 +51,18 @@ class Keys:
         self.asked += 1
         if text not in self.callers:
             raise Unauthenticated("api_key_invalid")
+        return self.callers[text]
+
+
+@dataclass
+class Tokens:
+    """Knows the callers by their access tokens."""
+
+    callers: dict[str, Caller] = field(default_factory=dict)
+
+    async def authenticate(self, text: str) -> Caller:
+        if text not in self.callers:
+            raise Unauthenticated("access_token_invalid")
         return self.callers[text]
 
 
@@ -90,13 +102,14 @@ class PlainHouse:
     """As much of a house as the gateway itself asks for."""
 
     keys: Keys = field(default_factory=Keys)
+    tokens: Tokens = field(default_factory=Tokens)
     duplicates: Duplicates = field(default_factory=Duplicates)
     audit: Audit = field(default_factory=Audit)
     clock: Clock = field(default_factory=SystemClock)
     deprecated_use: DeprecatedUse = field(default_factory=DeprecatedUse)
 
 
-def example(operation_id: str) -> tuple[int, dict[str, Any]]:
+def example(operation_id: str) -> tuple[int, Any]:
     """The first success of an operation and the document's example of its body."""
     for item in DOCUMENT["paths"].values():
         for node in item.values():
@@ -105,9 +118,13 @@ def example(operation_id: str) -> tuple[int, dict[str, Any]]:
     raise LookupError(operation_id)
 
 
-def _example(node: Node) -> tuple[int, dict[str, Any]]:
+def _example(node: Node) -> tuple[int, Any]:
     status = next(iter(node["responses"]))
-    (media,) = node["responses"][status]["content"].values()
+    content = node["responses"][status].get("content", {})
+    if "application/json" not in content:
+        # A page, or a redirect.
+        return int(status), b"<!doctype html>" if content else None
+    (media,) = content.values()
     given = next(iter(media["examples"].values()))
     if "$ref" in given:
         given = DOCUMENT["components"]["examples"][given["$ref"].rsplit("/", 1)[1]]
@@ -150,6 +167,7 @@ class Door:
             self.requests.append(request)
             if operation.operation_id in self.answers:
                 return await self.answers[operation.operation_id](request)
-            return Answer(status, body, resource_id=body.get("id"))
+            named = body.get("id") if isinstance(body, dict) else None
+            return Answer(status, body, resource_id=named)
 
         return handler

@@ -9,6 +9,10 @@ from tests.house.tree import Source, breaks, faults, product
 PLUMBING = {
     "house": "the opened parts of the process, handed to every flow",
     "authentication": "the ring of keys that the house holds",
+    "access_tokens": "the ring of access tokens that the house holds, and their making",
+    "signing_keys": "the keys that sign access tokens, held by the house",
+    "client_secrets": "proving clients of OAuth by their secrets, held by the house",
+    "inviting": "making an invitation; the API and the command line do it alike",
     "key_making": "making a key and telling the vault of it; every way to a key does it alike",
     "deprecated_use": "who was told today of an old version, held by the house",
     "replies": "idempotency: a change together with the reply of its key",

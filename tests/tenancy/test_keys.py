@@ -16,7 +16,7 @@ METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 SECURED = [row for row in OPERATIONS if row.scopes]
 OPERATOR = "platform:admin"
 PUBLIC = {"create_sandbox_account", "check_liveness", "check_readiness"}
-PUBLIC |= {row.operation_id for row in OPERATIONS if row.tag == "documents"}
+PUBLIC |= {row.operation_id for row in OPERATIONS if row.tag in ("documents", "pages")}
 
 
 def ask(shop: Shop, row: OperationRow, headers: dict[str, str]) -> httpx.Response:
