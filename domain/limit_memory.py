@@ -1,22 +1,15 @@
 """Buckets in the memory of one process: the limiter that needs nobody."""
 
 from collections import OrderedDict
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from domain.rate_limits import Bucket, Conduct, Decision, Rules, decide, given_back
+from domain.allowances import Allowance
+from domain.rate_limits import Bucket, Conduct, Decision, decide, given_back
 
 State = TypeVar("State")
 
 # The least lately used are forgotten, and begin with a full bucket.
 REMEMBERED = 20_000
-
-
-class Allowance(NamedTuple):
-    """Who is counted: the name of the bucket, that of the key's conduct, and the rules."""
-
-    bucket: str
-    conduct: str
-    rules: Rules
 
 
 class LimitMemory:

@@ -49,7 +49,7 @@ class Bucket(NamedTuple):
     left: int
     at: int
     window: int
-    count: int
+    used: int
     before: int
     day: int
     today: int
@@ -102,11 +102,13 @@ def rules_of(tier: str, multiplier: int = 1) -> Rules:
     )
 
 
+@lru_cache(maxsize=16)
 def window_only(quota: int, window_ms: int) -> Rules:
     """At most `quota` in any `window_ms`, at whatever pace."""
     return Rules(quota, quota, quota, 0, window_ms)
 
 
+@lru_cache(maxsize=16)
 def steady(per_minute: int) -> Rules:
     """A limit for those who show no key: a tenth of a minute's worth at once."""
     return Rules(max(1, per_minute // 20), max(1, per_minute // 6), per_minute, 0)
@@ -141,7 +143,7 @@ def decide(
     allowed = wait == 0 and not blocked
     if allowed:
         found = found._replace(
-            left=found.left - cost * TOKEN, count=found.count + cost, today=found.today + cost
+            left=found.left - cost * TOKEN, used=found.used + cost, today=found.today + cost
         )
     remaining, nearest = _remaining(rules, found, now_ms)
     if blocked:
@@ -158,7 +160,7 @@ def given_back(bucket: Bucket, rules: Rules, cost: int) -> Bucket:
     """The bucket as if `cost` requests, charged a moment ago, had not been made."""
     return bucket._replace(
         left=min(rules.burst * TOKEN, bucket.left + cost * TOKEN),
-        count=max(0, bucket.count - cost),
+        used=max(0, bucket.used - cost),
         today=max(0, bucket.today - cost),
     )
 
@@ -171,7 +173,7 @@ def _refreshed(rules: Rules, bucket: Bucket | None, now_ms: int) -> Bucket:
     if bucket is None:
         return Bucket(full, now_ms, window, 0, 0, day, 0)
     elapsed = min(max(now_ms - bucket.at, 0), full)
-    count, before = bucket.count, bucket.before
+    count, before = bucket.used, bucket.before
     if window != bucket.window:
         before = count if window == bucket.window + 1 else 0
         count = 0
@@ -222,13 +224,13 @@ def _wait(rules: Rules, bucket: Bucket, now_ms: int, cost: int) -> tuple[int, in
 def _window_wait(rules: Rules, bucket: Bucket, now_ms: int, cost: int) -> int:
     """The window before counts by the part of it that the last `window_ms` still touch."""
     length = rules.window_ms
-    into, room = now_ms % length, rules.per_window - bucket.count - cost
+    into, room = now_ms % length, rules.per_window - bucket.used - cost
     if bucket.before * (length - into) <= room * length:
         return 0
     if room >= 0:
         return length - room * length // bucket.before - into
     spare = rules.per_window - cost
-    return length - into + max(0, length - spare * length // bucket.count)
+    return length - into + max(0, length - spare * length // bucket.used)
 
 
 def _remaining(rules: Rules, bucket: Bucket, now_ms: int) -> tuple[int, int]:
@@ -236,7 +238,7 @@ def _remaining(rules: Rules, bucket: Bucket, now_ms: int) -> tuple[int, int]:
     touched = -(-bucket.before * (length - now_ms % length) // length)
     left = min(bucket.left // TOKEN, rules.per_second)
     nearest = 0
-    window = max(0, rules.per_window - bucket.count - touched)
+    window = max(0, rules.per_window - bucket.used - touched)
     if window < left:
         left, nearest = window, 1
     if rules.per_day:

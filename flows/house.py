@@ -11,11 +11,13 @@ from uuid import UUID
 
 from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
+from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
 from flows.authentication import KeyRing
 from flows.deprecated_use import DeprecatedUse
+from flows.overuse import Overuse
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.customer_reads import CustomerKey, read_customers
@@ -28,6 +30,7 @@ from runtime.coalescer import Coalescer, lanes
 from runtime.database import Database, Row
 from runtime.ids import uuid7
 from runtime.listening import Listener
+from runtime.room import Room
 
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
@@ -56,6 +59,9 @@ class House:
     vault: VaultDoor
     remembered: RememberedRows
     deprecated_use: DeprecatedUse
+    limiter: Limiter
+    overuse: Overuse
+    room: Room
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -75,6 +81,8 @@ class House:
         await self.audit.close()
         await self.announcements.close()
         await self.deprecated_use.close()
+        await self.overuse.close()
+        await self.limiter.close()
         self.keys.close()
         await self.vault.close()
         await self.duplicates.close()
@@ -88,7 +96,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     dsn = settings.database_url
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
-    keys = KeyRing(database, clock)
+    keys = KeyRing(database, clock, settings.failed_authentications_per_minute)
     master = FileKeyProvider(settings.state_directory / "keys" / "house")
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
@@ -111,11 +119,15 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         vault=vault,
         remembered=remembered,
         deprecated_use=DeprecatedUse(database, clock),
+        limiter=Limiter(settings.redis_url, clock, settings.limiter_processes),
+        overuse=Overuse(database, clock),
+        room=Room(settings.requests_in_flight),
     )
     await database.open()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()
+    await house.limiter.start()
     remembered.start()
     return house
 

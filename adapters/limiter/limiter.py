@@ -12,7 +12,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from adapters.kept_link import KeptLink
 from adapters.limiter.script import DIGEST, SCRIPT
 from adapters.valkey_link import LinkLost, ValkeyLink
-from domain.limit_memory import Allowance, LimitMemory
+from domain.allowances import Allowance
+from domain.limit_memory import LimitMemory
 from domain.rate_limits import Decision, Rules, shared
 from runtime.clock import Clock
 from runtime.log import log

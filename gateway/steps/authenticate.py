@@ -21,7 +21,9 @@ def bind(proceed: Proceed) -> Proceed:
         if exchange.caller is None:
             try:
                 text = _key(exchange.headers.get(b"authorization"))
-                exchange.caller = await exchange.house.keys.authenticate(text)
+                exchange.caller = await exchange.house.keys.authenticate(
+                    text, exchange.client_address
+                )
                 _check_address(exchange.caller, exchange.client_address)
             except Refusal as refusal:
                 exchange.key_refusal = refusal

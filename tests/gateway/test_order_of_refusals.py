@@ -37,6 +37,7 @@ FAULTS = (
     Fault("authentication", {"authorization": ""}),
     Fault("authorisation", {"authorization": "Bearer sk_test_reads"}),
     Fault("authorisation", {"authorization": "Bearer sk_test_closed"}),
+    Fault("rate_limit", {"authorization": "Bearer sk_test_fast"}),
     Fault("size", {"content-length": "999999"}),
     Fault("media_type", {"content-type": "text/plain"}),
     Fault("json", {"content": b"{"}),

@@ -13,7 +13,8 @@ import pytest
 
 from adapters.limiter.limiter import ask
 from adapters.valkey_link import ValkeyLink, connect
-from domain.limit_memory import Allowance, LimitMemory
+from domain.allowances import Allowance
+from domain.limit_memory import LimitMemory
 from domain.rate_limits import (
     BLOCK_MS,
     DAY_MS,
