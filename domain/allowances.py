@@ -27,10 +27,7 @@ def of_caller(caller: Caller) -> Allowance:
         name = f"{{{merchant}}}:oauth:{mode}:{client}"
         rules = rules_of("oauth", caller.rate_limit_multiplier)
         return Allowance(f"limit:{name}", f"conduct:{name}", rules)
-    if caller.kind == "platform":
-        tier = "platform"
-    else:
-        tier = "live" if caller.livemode else "test"
+    tier = "platform" if caller.kind == "platform" else "live" if caller.livemode else "test"
     return Allowance(
         f"limit:{{{merchant}}}:{tier}",
         f"conduct:{{{merchant}}}:{caller.key_id.hex}",

@@ -60,6 +60,4 @@ class Overuse:
             before = await read_open_alert(transaction, alert)
             await raise_alert(transaction, alert)
             if before is not None and now - before["last_seen_at"] < REPEATED_WITHIN:
-                await flag_key(
-                    transaction, caller.merchant_id, caller.livemode, caller.key_id, now
-                )
+                await flag_key(transaction, caller.merchant_id, caller.livemode, caller.key_id, now)

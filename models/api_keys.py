@@ -57,9 +57,7 @@ async def flag_key(
     transaction: Transaction, merchant_id: UUID, livemode: bool, key_id: UUID, now: datetime
 ) -> None:
     """Mark a key for the operator to look at, unless it is marked."""
-    await transaction.run(
-        _FLAG, of_id=key_id, of_merchant=merchant_id, of_mode=livemode, at=now
-    )
+    await transaction.run(_FLAG, of_id=key_id, of_merchant=merchant_id, of_mode=livemode, at=now)
 
 
 async def find_key(

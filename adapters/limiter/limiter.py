@@ -124,6 +124,4 @@ async def ask(
         log("limiter_not_answered", reply=reply[:60].decode("latin-1"))
         return None
     allowed, remaining, policy, wait_ms, blocked, struck, now_ms = map(int, fields)
-    return Decision(
-        allowed == 1, remaining, policy, wait_ms, blocked == 1, struck == 1, now_ms
-    )
+    return Decision(allowed == 1, remaining, policy, wait_ms, blocked == 1, struck == 1, now_ms)

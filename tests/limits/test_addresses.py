@@ -119,7 +119,9 @@ def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Sh
 def test_good_keys_are_not_counted_as_wrong_ones(narrow: Shop) -> None:
     merchant, here = account(narrow), fresh_address()
     for _ in range(8):
-        told(using(merchant, new_key(merchant)).ask("GET", "/v1/payments", headers=coming(here)), 200)
+        told(
+            using(merchant, new_key(merchant)).ask("GET", "/v1/payments", headers=coming(here)), 200
+        )
 
 
 def test_an_allowlist_and_the_request_log_see_the_client(narrow: Shop) -> None:

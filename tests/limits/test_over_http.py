@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -90,7 +91,7 @@ def test_keys_of_a_merchant_share_and_modes_and_merchants_do_not(shop: Shop) -> 
 
 def test_a_batch_costs_a_token_for_each_item(shop: Shop) -> None:
     merchant = shop.open_account(rate_limit_multiplier=1)
-    batch = {"payments": [{}] * 90}
+    batch: dict[str, Any] = {"payments": [{}] * 90}
     answer = merchant.ask("POST", "/v1/payments/batch", batch)
     assert answer.status_code == 207
     assert remaining(answer) <= 25

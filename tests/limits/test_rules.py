@@ -107,9 +107,7 @@ def test_refusals_take_nothing(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 1, 30_000, 59_999])
-def test_a_minute_holds_no_more_than_its_quota_at_any_boundary(
-    caller: Caller, offset: int
-) -> None:
+def test_a_minute_holds_no_more_than_its_quota_at_any_boundary(caller: Caller, offset: int) -> None:
     rules, start = Rules(1000, 1000, 100, 0), NOON + offset
     assert caller.served(rules, start, 150) == 100
     refused = caller.ask(rules, start)

@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("rate_limit_multiplier", sa.Integer(), server_default="1", nullable=False),
     )
     op.create_check_constraint(
-        op.f("merchants_rate_limit_multiplier_bounded_check"),
+        op.f("rate_limit_multiplier_bounded"),
         "merchants",
         "rate_limit_multiplier BETWEEN 1 AND 1000",
     )

@@ -61,4 +61,3 @@ def misbehave(shop: Shop, merchant: Merchant, key: str | None = None) -> None:
     # A stretch that ends just now would start the count anew.
     if time.time_ns() // 1_000_000 // STRETCH_MS != stretch:
         misbehave(shop, merchant, key)
-
