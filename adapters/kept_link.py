@@ -14,8 +14,15 @@ PAUSE_SECONDS = 1.0
 class KeptLink:
     """`now` is the open link, or None while Valkey is out of reach or not to be asked."""
 
-    def __init__(self, url: str | None) -> None:
+    def __init__(
+        self,
+        url: str | None,
+        answer_within_seconds: float = ANSWER_WITHIN_SECONDS,
+        look_seconds: float = SWEEP_SECONDS,
+    ) -> None:
         self._url = url
+        self._answer_within_seconds = answer_within_seconds
+        self._look_seconds = look_seconds
         self._link: ValkeyLink | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -48,8 +55,8 @@ class KeptLink:
                 self._link = await connect(url)
                 log("valkey_link_up")
                 while self._link.open:
-                    await asyncio.sleep(SWEEP_SECONDS)
-                    self._link.drop_if_late(ANSWER_WITHIN_SECONDS)
+                    await asyncio.sleep(self._look_seconds)
+                    self._link.drop_if_late(self._answer_within_seconds)
                 reason = "lost"
             except (LinkLost, OSError) as error:
                 reason = type(error).__name__

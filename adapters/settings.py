@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.allowlists import Network
+from runtime.environment import at_least_one, trusted_proxies
+
 _DEFAULT_API_PORT = 8080
+DEFAULT_SANDBOX_ACCOUNTS_PER_HOUR = 20
+DEFAULT_PUBLIC_REQUESTS_PER_MINUTE = 600
+DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE = 60
+DEFAULT_REQUESTS_IN_FLIGHT = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,14 @@ class Settings:
     process_number: int
     read_cache: bool = False
     public_origin: str = ""
+    # Limits of an address; the processes among which a budget is shared without Valkey.
+    sandbox_accounts_per_hour: int = DEFAULT_SANDBOX_ACCOUNTS_PER_HOUR
+    public_requests_per_minute: int = DEFAULT_PUBLIC_REQUESTS_PER_MINUTE
+    failed_authentications_per_minute: int = DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE
+    limiter_processes: int = 1
+    requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
+    # Whose `X-Forwarded-For` is believed.
+    trusted_proxies: tuple[Network, ...] = ()
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -37,6 +52,24 @@ class Settings:
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
             read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
             public_origin=environment.get("PAYMINT_PUBLIC_ORIGIN", "").rstrip("/"),
+            sandbox_accounts_per_hour=at_least_one(
+                environment, "PAYMINT_SANDBOX_ACCOUNTS_PER_HOUR", DEFAULT_SANDBOX_ACCOUNTS_PER_HOUR
+            ),
+            public_requests_per_minute=at_least_one(
+                environment,
+                "PAYMINT_PUBLIC_REQUESTS_PER_MINUTE",
+                DEFAULT_PUBLIC_REQUESTS_PER_MINUTE,
+            ),
+            failed_authentications_per_minute=at_least_one(
+                environment,
+                "PAYMINT_FAILED_AUTHENTICATIONS_PER_MINUTE",
+                DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE,
+            ),
+            limiter_processes=at_least_one(environment, "PAYMINT_LIMITER_PROCESSES", 1),
+            requests_in_flight=at_least_one(
+                environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
+            ),
+            trusted_proxies=trusted_proxies(environment),
         )
 
     @property

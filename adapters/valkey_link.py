@@ -117,10 +117,16 @@ async def _sign_in(link: ValkeyLink, place: dict[str, Any]) -> None:
         await _must_be_ok(link, b"AUTH", user, str(place["password"]).encode())
     if place.get("db"):
         await _must_be_ok(link, b"SELECT", str(place["db"]).encode())
+    # One that is stopped still takes connections, and must not be asked again and again.
+    await _must_answer(link, b"+PONG", b"PING")
 
 
 async def _must_be_ok(link: ValkeyLink, *words: bytes) -> None:
-    if await link.ask(*words) != b"+OK":
+    await _must_answer(link, b"+OK", *words)
+
+
+async def _must_answer(link: ValkeyLink, line: bytes, *words: bytes) -> None:
+    if await link.ask(*words) != line:
         link.drop()
         raise LinkLost
 

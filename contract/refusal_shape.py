@@ -8,7 +8,7 @@ from typing import Any
 
 from domain.currencies import CENTS
 from domain.ids import to_text
-from domain.refusals import Declined, MethodNotAllowed, Refusal
+from domain.refusals import Declined, MethodNotAllowed, Refusal, TooManyRequests
 
 RawHeader = tuple[bytes, bytes]
 
@@ -38,6 +38,8 @@ def headers_of(refusal: Refusal, status: int) -> list[RawHeader]:
         headers.append(_HEADERS_BY_CODE[refusal.code])
     if refusal.replayed:
         headers.append(REPLAYED)
+    if isinstance(refusal, TooManyRequests):
+        headers.append((b"retry-after", b"%d" % refusal.retry_after))
     if isinstance(refusal, MethodNotAllowed):
         headers.append((b"allow", refusal.allow.encode("ascii")))
     return headers

@@ -5,9 +5,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from domain import moments
+from domain.callers import Caller
 from domain.ids import to_text
 
 WEBHOOK_ENDPOINT_DISABLED: Final = "webhook_endpoint_disabled"
+API_KEY_BLOCKED: Final = "api_key_blocked"
 
 # By the document's AlertType.
 _MESSAGES: Final = {
@@ -15,9 +17,9 @@ _MESSAGES: Final = {
         "Requests in a deprecated API version are still coming. Move to the current version"
         " before the sunset date in the answers' Sunset header."
     ),
-    "api_key_blocked": (
-        "An API key was used from an address that is not on its allowlist. The requests were"
-        " refused; revoke the key if they were not yours."
+    API_KEY_BLOCKED: (
+        "An API key sent ten times its limit for more than a minute and was blocked for 5"
+        " minutes. Find out what sends so much; revoke the key if that is not yours."
     ),
     "api_key_revoked_soon": (
         "An API key that was rolled is still in use and is about to be revoked. Switch what"
@@ -33,6 +35,13 @@ _MESSAGES: Final = {
 def about_endpoint(endpoint_id: UUID) -> tuple[str, str]:
     """Type and subject of the alert about a disabled endpoint."""
     return WEBHOOK_ENDPOINT_DISABLED, to_text("whe", endpoint_id)
+
+
+def about_blocked(caller: Caller) -> tuple[str, str]:
+    """Type and subject of the alert about a key, or an OAuth client, that was blocked."""
+    if caller.client_id is not None:
+        return API_KEY_BLOCKED, caller.client_id.hex
+    return API_KEY_BLOCKED, to_text("key", caller.key_id)
 
 
 def resource(alert: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ def end_of_overlap(key: Mapping[str, Any], overlap_seconds: int, now: datetime) 
 
 def resource(key: Mapping[str, Any], now: datetime, secret: str | None = None) -> dict[str, Any]:
     """The key as the API shows it; `secret` only in the answer that makes a secret key."""
-    ends = key["expires_at"]
+    ends, flagged = key["expires_at"], key.get("flagged_at")
     return {
         "object": "api_key",
         "id": to_text("key", key["id"]),
@@ -158,6 +158,7 @@ def resource(key: Mapping[str, Any], now: datetime, secret: str | None = None) -
         "status": status(key, now),
         "ip_allowlist": key["ip_allowlist"],
         "expires_at": None if ends is None else moments.to_text(ends),
+        "flagged_at": None if flagged is None else moments.to_text(flagged),
         "livemode": key["livemode"],
         "created_at": moments.to_text(key["created_at"]),
     }

@@ -23,7 +23,9 @@ READABLE_AFTER_TERMINATION: Final = timedelta(days=90)
 MERCHANTS_OWN_FIELDS: Final = frozenset(
     {"business_name", "webhook_url", "settlement_currency", "api_version"}
 )
-PLATFORMS_FIELDS: Final = frozenset({"business_name", "settlement_currency", "mcc", "status"})
+PLATFORMS_FIELDS: Final = frozenset(
+    {"business_name", "settlement_currency", "mcc", "status", "rate_limit_multiplier"}
+)
 # The one field that belongs to a mode, so that a test key may change it at any time.
 FIELDS_OF_A_MODE: Final = frozenset({"webhook_url"})
 
@@ -71,6 +73,7 @@ def resource(
         "settlement_currency": merchant["settlement_currency"],
         "webhook_url": webhook_url,
         "api_version": merchant["api_version"],
+        "rate_limit_multiplier": merchant["rate_limit_multiplier"],
         "livemode": livemode,
         "revision": merchant["revision"],
         "created_at": moments.to_text(merchant["created_at"]),

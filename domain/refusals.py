@@ -110,6 +110,16 @@ class Unprocessable(Refusal):
     status = 422
 
 
+class TooManyRequests(Refusal):
+    """429: above a limit; `retry_after` is the whole seconds after which it is no more."""
+
+    status = 429
+
+    def __init__(self, code: str, wait_ms: int = 1000) -> None:
+        super().__init__(code)
+        self.retry_after = max(1, -(-wait_ms // 1000))
+
+
 class Unavailable(Refusal):
     """503: database or vault out of reach; nothing was done."""
 

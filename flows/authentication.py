@@ -4,7 +4,8 @@ A secret key is proven once per process with Argon2id (19 MiB, t=2, p=1), in a b
 thread pool and once however many requests wait for it; the proof is then remembered as a
 keyed digest.  The key's row, with what the request path needs of its merchant, is read
 again at most every 60 seconds, and at once when a change was announced (docs/decisions,
-announcements).  An unknown id is refused without hashing, so guessing keys costs us nothing
+announcements).  An unknown id is refused without hashing, and an address whose keys fail
+too often is refused before any, so that hashing is no lever to stop us with
 (contract-decisions, "Identity").
 """
 
@@ -24,8 +25,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 
 from domain import allowlists, api_keys
+from domain.allowances import Allowance
 from domain.callers import Caller
-from domain.refusals import Forbidden, Unauthenticated, Unavailable
+from domain.client_addresses import counted_as
+from domain.limit_memory import LimitMemory
+from domain.rate_limits import MINUTE_MS, window_only
+from domain.refusals import Forbidden, TooManyRequests, Unauthenticated, Unavailable
 from models.accounts import read_key, read_platform_key
 from runtime.clock import Clock
 from runtime.database import Database, Row
@@ -36,6 +41,8 @@ PROVING_THREADS = 1
 MAX_WAITING_PROOFS = 100
 # Fewer than proofs of keys: guessing passwords must not keep keys from being proven for long.
 MAX_WAITING_PASSWORDS = 32
+# Of one address; each costs a look at the database and, for an id that exists, a hash.
+FAILURES_PER_MINUTE = 60
 ARGON2_TIME_COST = 2
 ARGON2_MEMORY_KIB = 19 * 1024
 _NOBODY = UUID(int=0)
@@ -59,9 +66,16 @@ class _Proven:
 class KeyRing:
     """Authenticates callers by their secret keys."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        failures_per_minute: int = FAILURES_PER_MINUTE,
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._failures = LimitMemory()
+        self._failing = window_only(failures_per_minute, MINUTE_MS)
         self._pepper = os.urandom(32)
         self._proven: OrderedDict[bytes, _Proven] = OrderedDict()
         self._of_merchant: dict[UUID, set[bytes]] = {}
@@ -76,11 +90,15 @@ class KeyRing:
             time_cost=ARGON2_TIME_COST, memory_cost=ARGON2_MEMORY_KIB, parallelism=1
         )
 
-    async def authenticate(self, text: str) -> Caller:
-        """The caller behind a key.
+    async def authenticate(self, text: str, address: str = "") -> Caller:
+        """The caller behind a key, shown from `address`.
+
+        An address from which too many keys have failed proves no others for a while; keys
+        that were proven before go on working there.
 
         Raises 401 `api_key_invalid`, `api_key_revoked`, `api_key_expired`,
-        `api_key_suspended`, and 403 `key_kind_forbidden` for a publishable key.
+        `api_key_suspended`, 403 `key_kind_forbidden` for a publishable key, and 429
+        `too_many_failed_authentications`.
         """
         digest = hmac.digest(self._pepper, text.encode(), "sha256")
         proven = self._proven.get(digest)
@@ -98,7 +116,9 @@ class KeyRing:
         if task is None:
             if len(self._proving) >= MAX_WAITING_PROOFS:
                 raise Unavailable
+            failing = self._suspect(address)
             task = asyncio.create_task(self._prove(digest, text, parsed))
+            task.add_done_callback(lambda proof: self._clear(proof, failing))
             self._proving[digest] = task
             task.add_done_callback(lambda _: self._proving.pop(digest, None))
         # One caller that hangs up must not fail the others that wait for this proof.
@@ -152,6 +172,22 @@ class KeyRing:
         except VerificationError:
             return False
         return stored is not None
+
+    def _suspect(self, address: str) -> Allowance:
+        """Count a proof that is about to begin as failed; raises TooManyRequests."""
+        name = counted_as(address)
+        failing = Allowance(name, name, self._failing)
+        decision = self._failures.decide(failing, 1, int(self._clock.monotonic() * 1000))
+        if not decision.allowed:
+            raise TooManyRequests("too_many_failed_authentications", decision.wait_ms)
+        return failing
+
+    def _clear(self, proof: "asyncio.Task[Caller]", failing: Allowance) -> None:
+        """Take the count back unless the key was wrong; a refusal is told by who waits for it."""
+        fault = None if proof.cancelled() else proof.exception()
+        wrong = isinstance(fault, Unauthenticated) and fault.code == "api_key_invalid"
+        if not wrong:
+            self._failures.give_back(failing, 1)
 
     async def _prove(self, digest: bytes, text: str, parsed: api_keys.ParsedKey) -> Caller:
         announcements = self._announcements
@@ -249,4 +285,5 @@ class KeyRing:
             terminated_at=row["merchant_terminated_at"],
             api_version=row["api_version"],
             frozen_time=row["frozen_time"],
+            rate_limit_multiplier=row["rate_limit_multiplier"],
         )

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
+from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.token_records import TokenRecords
@@ -19,6 +20,7 @@ from flows.access_tokens import TokenRing
 from flows.authentication import KeyRing
 from flows.client_secrets import ClientSecrets
 from flows.deprecated_use import DeprecatedUse
+from flows.overuse import Overuse
 from flows.signing_keys import SigningKeys
 from models.announcing import CHANNEL
 from models.audit import AuditTrail
@@ -32,6 +34,7 @@ from runtime.coalescer import Coalescer, lanes
 from runtime.database import Database, Row
 from runtime.ids import uuid7
 from runtime.listening import Listener
+from runtime.room import Room
 
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
 SLOTS_PER_PROCESS = 16
@@ -64,6 +67,9 @@ class House:
     vault: VaultDoor
     remembered: RememberedRows
     deprecated_use: DeprecatedUse
+    limiter: Limiter
+    overuse: Overuse
+    room: Room
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -83,6 +89,8 @@ class House:
         await self.audit.close()
         await self.announcements.close()
         await self.deprecated_use.close()
+        await self.overuse.close()
+        await self.limiter.close()
         self.keys.close()
         self.client_secrets.close()
         await self.token_records.close()
@@ -98,7 +106,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     dsn = settings.database_url
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
-    keys = KeyRing(database, clock)
+    keys = KeyRing(database, clock, settings.failed_authentications_per_minute)
     master = FileKeyProvider(settings.state_directory / "keys" / "house")
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
@@ -129,11 +137,15 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         vault=vault,
         remembered=remembered,
         deprecated_use=DeprecatedUse(database, clock),
+        limiter=Limiter(settings.redis_url, clock, settings.limiter_processes),
+        overuse=Overuse(database, clock),
+        room=Room(settings.requests_in_flight),
     )
     await database.open()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()
+    await house.limiter.start()
     remembered.start()
     records.start()
     return house

@@ -9,7 +9,10 @@ from contract.errors import RawHeader
 from contract.headers import Headers
 from contract.operations import Operation
 from contract.versions.registry import Rendering
+from domain.allowances import Allowance
 from domain.callers import Caller, Once
+from domain.client_addresses import client_address
+from domain.rate_limits import Decision
 from domain.refusals import Refusal
 from flows.house import House
 from handlers.http import Answer, Item, Request
@@ -23,6 +26,7 @@ Handler = Callable[[Request], Awaitable[Answer]]
 
 # Where Connexion's middlewares, which only hand the ASGI scope on, find the exchange.
 SCOPE_KEY = "paymint.exchange"
+FORWARDED_FOR = b"x-forwarded-for"
 # Written to the audit trail when the client left before it could be answered.
 CLIENT_GONE_STATUS = 499
 
@@ -33,11 +37,14 @@ class Exchange:
     """What the steps know of a request; each slot is written by the step named beside it."""
 
     __slots__ = (
+        "_client_address",
+        "allowance",
         "answer",
         "answer_body",
         "answer_headers",
         "body",
         "caller",
+        "decision",
         "fields",
         "headers",
         "house",
@@ -80,6 +87,8 @@ class Exchange:
         self.caller: Caller | None = None  # authenticate
         self.key_refusal: Refusal | None = None  # authenticate
         self.scopes_used: tuple[str, ...] = ()  # authorise
+        self.allowance: Allowance | None = None  # rate_limit, or tell_limits
+        self.decision: Decision | None = None  # rate_limit, then charge_items, or tell_limits
         self.body: Any = None  # body
         self.version: str | None = None  # version
         self.rendering: Rendering | None = None  # version
@@ -95,12 +104,21 @@ class Exchange:
         self.status = 0  # represent, shorten or envelope
         self.answer_headers: list[RawHeader] = []  # represent, shorten or envelope, then stamp
         self.answer_body = b""  # represent, shorten or envelope
+        self._client_address: str | None = None
 
     @property
     def client_address(self) -> str:
-        """The address at the other end of the connection; no proxy header is believed."""
-        client = self.scope.get("client")
-        return client[0] if client else ""
+        """The address of the client: the last hop that is not one of our own proxies."""
+        if self._client_address is None:
+            client = self.scope.get("client")
+            peer = client[0] if client else ""
+            trusted = self.house.settings.trusted_proxies
+            if trusted:
+                pairs = self.scope["headers"]
+                told = [v.decode("latin-1") for name, v in pairs if name == FORWARDED_FOR]
+                peer = client_address(peer, told, trusted)
+            self._client_address = peer
+        return self._client_address
 
 
 Proceed = Callable[[Exchange], Awaitable[None]]

@@ -16,17 +16,21 @@ from gateway.steps import (
     authorise,
     body,
     call,
+    charge_items,
     envelope,
     header_syntax,
     idempotency,
     items,
     measure,
     publish,
+    rate_limit,
     represent,
     request_id,
+    shed,
     shorten,
     stamp,
     standing,
+    tell_limits,
     validate,
     version,
 )
@@ -36,20 +40,23 @@ AT_THE_EDGE: tuple[EdgeStep, ...] = (
     request_id.bind,
     audit.bind,
     measure.bind,
+    tell_limits.bind,
     stamp.bind,
     envelope.bind,
 )
 # gateway/routes.py looks the operation up: 404, 405.
-WITH_AN_OPERATION: tuple[OperationStep, ...] = (header_syntax.bind,)
+WITH_AN_OPERATION: tuple[OperationStep, ...] = (shed.bind, header_syntax.bind)
 # Connexion's security runs authenticate and authorise for each alternative: 401, 403.
 # The operation's own steps follow, and end at its handler.
 WITH_A_CALLER: tuple[OperationStep, ...] = (
     standing.bind,
+    rate_limit.bind,
     body.bind,
     version.bind,
     validate.bind,
     idempotency.bind,
     items.bind,
+    charge_items.bind,
     shorten.bind,
     represent.bind,
     publish.bind,

@@ -101,6 +101,18 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         403, 'authorization_error',
         'This form does not come from our page.',
     ),
+    'rate_limited': ErrorCode(
+        429, 'rate_limit_error',
+        'Too many requests. Wait as long as Retry-After says.',
+    ),
+    'api_key_blocked': ErrorCode(
+        429, 'rate_limit_error',
+        'This key is blocked for some minutes, because it went on far above its limit.',
+    ),
+    'too_many_failed_authentications': ErrorCode(
+        429, 'rate_limit_error',
+        'Too many wrong keys came from this address. Wait as long as Retry-After says.',
+    ),
     'payload_too_large': ErrorCode(
         413, 'invalid_request_error',
         'The request body is larger than {limit_bytes} bytes.',

@@ -394,38 +394,6 @@ class Token(TypedDict):
 MerchantStatus: TypeAlias = Literal['pending_review', 'active', 'suspended', 'terminated']
 
 
-class Merchant(TypedDict):
-    """
-    A business that takes payments through Paymint.
-    """
-
-    object: Literal['merchant']
-    id: MerchantId
-    business_name: Name
-    mcc: CategoryCode
-    country: Country
-    status: MerchantStatus
-    settlement_currency: Currency
-    webhook_url: WebhookUrl | None
-    api_version: ApiVersion
-    livemode: bool
-    revision: Revision
-    created_at: Timestamp
-
-
-class MerchantList(TypedDict):
-    """
-    A page of merchants.
-    """
-
-    object: Literal['list']
-    data: list[Merchant]
-    has_more: bool
-    next_cursor: Cursor | None
-    prev_cursor: Cursor | None
-    total_count: TotalCount
-
-
 class MerchantCreate(TypedDict):
     """
     A business that is to take payments.
@@ -479,6 +447,9 @@ class ProductionAccess(TypedDict):
     approved_at: Timestamp | None
 
 
+RateLimitMultiplier: TypeAlias = int
+
+
 class MerchantUpdate(TypedDict):
     """
     The fields to change (JSON merge patch). What is left out stays.
@@ -489,6 +460,7 @@ class MerchantUpdate(TypedDict):
     mcc: NotRequired[CategoryCode]
     status: NotRequired[MerchantStatus]
     webhook_url: NotRequired[str | None]
+    rate_limit_multiplier: NotRequired[RateLimitMultiplier]
     api_version: NotRequired[ApiVersion]
 
 
@@ -1013,6 +985,7 @@ class ApiKey(TypedDict):
     status: ApiKeyStatus
     ip_allowlist: AddressAllowlist | None
     expires_at: Timestamp | None
+    flagged_at: Timestamp | None
     livemode: bool
     created_at: Timestamp
 
@@ -1265,7 +1238,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'access_token_invalid', 'access_token_expired', 'access_token_revoked', 'insufficient_scope', 'second_factor_required', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'form_not_ours', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'body_not_form', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'oauth_client_unknown', 'redirect_uri_mismatch', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'user_limit', 'user_email_taken', 'sign_in_failed', 'password_unacceptable', 'code_incorrect', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'access_token_invalid', 'access_token_expired', 'access_token_revoked', 'insufficient_scope', 'second_factor_required', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'form_not_ours', 'rate_limited', 'api_key_blocked', 'too_many_failed_authentications', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'body_not_form', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'oauth_client_unknown', 'redirect_uri_mismatch', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'user_limit', 'user_email_taken', 'sign_in_failed', 'password_unacceptable', 'code_incorrect', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -1460,6 +1433,39 @@ class TokenCreateWallet(TypedDict):
 
     type: Literal['wallet']
     wallet: WalletDetails
+
+
+class Merchant(TypedDict):
+    """
+    A business that takes payments through Paymint.
+    """
+
+    object: Literal['merchant']
+    id: MerchantId
+    business_name: Name
+    mcc: CategoryCode
+    country: Country
+    status: MerchantStatus
+    settlement_currency: Currency
+    webhook_url: WebhookUrl | None
+    api_version: ApiVersion
+    rate_limit_multiplier: RateLimitMultiplier
+    livemode: bool
+    revision: Revision
+    created_at: Timestamp
+
+
+class MerchantList(TypedDict):
+    """
+    A page of merchants.
+    """
+
+    object: Literal['list']
+    data: list[Merchant]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
 
 
 class LiveKeys(TypedDict):

@@ -10,8 +10,10 @@ from models.inserting import insert_row
 from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, TEST_CLOCKS, WEBHOOK_ENDPOINTS
 from runtime.database import Row, Transaction, compile_sql
 
-INSERT_MERCHANT = insert_row(MERCHANTS, "terminated_at", "revision", answered=True)
-INSERT_KEY = insert_row(API_KEYS, "suspended_at", "revoked_at")
+INSERT_MERCHANT = insert_row(
+    MERCHANTS, "terminated_at", "revision", "rate_limit_multiplier", answered=True
+)
+INSERT_KEY = insert_row(API_KEYS, "suspended_at", "revoked_at", "flagged_at")
 INSERT_ENDPOINT = insert_row(
     WEBHOOK_ENDPOINTS,
     "url",
@@ -32,6 +34,7 @@ _READ_KEY = compile_sql(
         MERCHANTS.c.status.label("merchant_status"),
         MERCHANTS.c.terminated_at.label("merchant_terminated_at"),
         MERCHANTS.c.api_version,
+        MERCHANTS.c.rate_limit_multiplier,
         TEST_CLOCKS.c.frozen_time,
     )
     .join(MERCHANTS, MERCHANTS.c.id == API_KEYS.c.merchant_id)

@@ -43,6 +43,13 @@ _READ = compile_sql(
         )
     )
 )
+_SAME = ("merchant_id", "livemode", "type", "subject")
+_READ_OPEN = compile_sql(
+    sa.select(ALERTS).where(
+        *(ALERTS.c[name] == sa.bindparam(name, type_=ALERTS.c[name].type) for name in _SAME),
+        _OPEN,
+    )
+)
 _RESOLVE = compile_sql(
     sa.update(ALERTS)
     .values(resolved_at=sa.bindparam("at", type_=ALERTS.c.resolved_at.type))
@@ -51,6 +58,12 @@ _RESOLVE = compile_sql(
     .where(ALERTS.c.type == sa.bindparam("of_type", type_=sa.Text))
     .where(ALERTS.c.subject == sa.bindparam("of_subject", type_=sa.Text), _OPEN)
 )
+
+
+async def read_open_alert(transaction: Transaction, alert: Alert) -> Row | None:
+    """The open alert about the same thing as `alert`, if there is one."""
+    same = {name: getattr(alert, name) for name in _SAME}
+    return await transaction.maybe(_READ_OPEN, **same)
 
 
 async def raise_alert(transaction: Transaction, alert: Alert) -> None:

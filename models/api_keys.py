@@ -42,6 +42,23 @@ _SAVE = compile_sql(
     .returning(KEYS)
 )
 
+_FLAG = compile_sql(
+    sa.update(KEYS)
+    .values(
+        flagged_at=sa.func.coalesce(
+            KEYS.c.flagged_at, sa.bindparam("at", type_=KEYS.c.flagged_at.type)
+        )
+    )
+    .where(*_THIS_ONE, *_SCOPE)
+)
+
+
+async def flag_key(
+    transaction: Transaction, merchant_id: UUID, livemode: bool, key_id: UUID, now: datetime
+) -> None:
+    """Mark a key for the operator to look at, unless it is marked."""
+    await transaction.run(_FLAG, of_id=key_id, of_merchant=merchant_id, of_mode=livemode, at=now)
+
 
 async def find_key(
     transaction: Transaction, merchant_id: UUID, livemode: bool, key_id: UUID

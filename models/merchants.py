@@ -17,6 +17,7 @@ _CHANGEABLE = (
     "status",
     "terminated_at",
     "api_version",
+    "rate_limit_multiplier",
 )
 _SAVE = compile_sql(
     sa.update(MERCHANTS)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,19 +28,33 @@ GENUINE = ("scripts/serve",)
 # The same without the installation; answers that break the document are 500s there.
 STRICT = (sys.executable, "-P", "-m", "scripts.launcher.serve")
 STRICTNESS = {"PAYMINT_STRICT_ANSWERS": "1"}
+# All tests ask from one address, and open more accounts an hour than anybody else.
+ROOM = {
+    "PAYMINT_SANDBOX_ACCOUNTS_PER_HOUR": "100000",
+    "PAYMINT_PUBLIC_REQUESTS_PER_MINUTE": "100000",
+    "PAYMINT_FAILED_AUTHENTICATIONS_PER_MINUTE": "10000",
+    "PAYMINT_PUBLISHABLE_KEY_MULTIPLIER": "1000",
+}
 
 
 class Serving:
     """One launcher process and its data directory."""
 
-    def __init__(self, directory: Path, command: Sequence[str], options: Sequence[str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        command: Sequence[str],
+        options: Sequence[str],
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self._lines: list[str] = []
-        environment = {name: v for name, v in os.environ.items() if name not in EXTERNAL_SERVERS}
+        inherited = {name: v for name, v in os.environ.items() if name not in EXTERNAL_SERVERS}
+        environment = {**inherited, **STRICTNESS, **ROOM, **(more or {})}
         self.process = subprocess.Popen(
             [*command, "--data", str(directory), *options],
             cwd=ROOT,
-            env={**environment, **STRICTNESS, "PYTHONPATH": str(ROOT)},
+            env={**environment, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -84,10 +98,13 @@ class Serving:
 
 
 @contextmanager
-def serving(command: Sequence[str], *options: str) -> Iterator[Serving]:
-    """A stack in a directory that an unprivileged account can reach; the stop must be clean."""
+def serving(command: Sequence[str], *options: str, **more: str) -> Iterator[Serving]:
+    """A stack in a directory that an unprivileged account can reach; the stop must be clean.
+
+    `more` are variables of its environment.
+    """
     directory = Path(tempfile.mkdtemp(prefix="paymint-shop-", dir="/var/tmp"))
-    running = Serving(directory, command, options)
+    running = Serving(directory, command, options, more)
     try:
         running.wait_until_ready()
         yield running

@@ -14,11 +14,13 @@ from runtime.database import Database, DatabaseUnavailable
 from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
+from runtime.room import Room
 from vault.calls import Calls
 from vault.door.desk import Desk
+from vault.door.limiting import DoorLimits
 from vault.door.relay import RelayDoor, server_tls
 from vault.door.server import TokenServer
-from vault.door.tokens import TokenDoor
+from vault.door.tokens import Entrance, TokenDoor
 from vault.keyring import Keyring
 from vault.networks.journal import Journal
 from vault.networks.simulator import SimulatedNetworks
@@ -106,9 +108,17 @@ class Vault:
         tokenising = Tokenising(
             self._tokens, self._instruments, self._keyring, self._codes, self._clock
         )
+        settings = self._settings
+        limits = DoorLimits(
+            self._clock,
+            settings.publishable_key_multiplier,
+            settings.limiter_processes,
+            settings.trusted_proxies,
+        )
         return TokenDoor(
             tokenising,
             Desk(self._publishable_keys, self._clock),
+            Entrance(limits, Room(settings.requests_in_flight)),
             compile_operations(load_document(), "vault")["create_token"],
             self._calendar,
         )

@@ -5,6 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.allowlists import Network
+from domain.rate_limits import MULTIPLIER_MAX
+from runtime.environment import at_least_one, trusted_proxies
+
+DEFAULT_REQUESTS_IN_FLIGHT = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
@@ -24,6 +30,12 @@ class Settings:
     relay_port: int
     metrics_port: int
     network_latency: Latency
+    # Times the limits of publishable keys; the processes that share them; whose
+    # `X-Forwarded-For` is believed; requests that may be under way at once.
+    publishable_key_multiplier: int = 1
+    limiter_processes: int = 1
+    trusted_proxies: tuple[Network, ...] = ()
+    requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -35,7 +47,21 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         relay_port=int(environment["PAYMINT_RELAY_PORT"]),
         metrics_port=int(environment.get("PAYMINT_METRICS_PORT", "0")),
         network_latency=parse_latency(environment.get("PAYMINT_NETWORK_LATENCY_MS", "0")),
+        publishable_key_multiplier=_multiplier(environment),
+        limiter_processes=at_least_one(environment, "PAYMINT_LIMITER_PROCESSES", 1),
+        trusted_proxies=trusted_proxies(environment),
+        requests_in_flight=at_least_one(
+            environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
+        ),
     )
+
+
+def _multiplier(environment: Mapping[str, str]) -> int:
+    name = "PAYMINT_PUBLISHABLE_KEY_MULTIPLIER"
+    multiplier = at_least_one(environment, name, 1)
+    if multiplier > MULTIPLIER_MAX:
+        raise ValueError(f"{name} must be {MULTIPLIER_MAX} at most")
+    return multiplier
 
 
 def parse_latency(text: str) -> Latency:

@@ -24,9 +24,12 @@ def bind(proceed: Proceed) -> Proceed:
         if exchange.caller is None:
             try:
                 text = _key(exchange.headers.get(b"authorization"))
-                ring = exchange.house.tokens if TOKEN_MARK in text else exchange.house.keys
-                exchange.caller = await ring.authenticate(text)
-                _check_address(exchange.caller, exchange.client_address)
+                address = exchange.client_address
+                if TOKEN_MARK in text:
+                    exchange.caller = await exchange.house.tokens.authenticate(text)
+                else:
+                    exchange.caller = await exchange.house.keys.authenticate(text, address)
+                _check_address(exchange.caller, address)
             except Refusal as refusal:
                 exchange.key_refusal = refusal
                 raise

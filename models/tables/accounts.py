@@ -21,6 +21,11 @@ MERCHANTS = sa.Table(
     revision(),
     # From here on a closed account may be read for 90 days more.
     sa.Column("terminated_at", MOMENT),
+    # Times the rate limits of everybody, as negotiated.
+    sa.Column("rate_limit_multiplier", sa.Integer, nullable=False, server_default="1"),
+    sa.CheckConstraint(
+        "rate_limit_multiplier BETWEEN 1 AND 1000", name="rate_limit_multiplier_bounded"
+    ),
     one_of("status", "pending_review", "active", "suspended", "terminated"),
     sa.Index("merchants_by_time", sa.desc("created_at"), sa.desc("id")),
     sa.Index("merchants_by_status", "status", sa.desc("created_at"), sa.desc("id")),
@@ -71,6 +76,8 @@ API_KEYS = sa.Table(
     sa.Column("expires_at", MOMENT),
     sa.Column("suspended_at", MOMENT),
     sa.Column("revoked_at", MOMENT),
+    # Since when the operator has a look at it: blocked again and again for overuse.
+    sa.Column("flagged_at", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     one_of("type", "secret", "publishable"),
     # PCI DSS 4.0.1 req. 8.3.2: a secret key is stored as its Argon2id hash only.

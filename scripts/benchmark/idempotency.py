@@ -1,7 +1,7 @@
-"""How long the idempotency decision takes, with half of what the stack can do going on.
+"""How long idempotency and limiter take to decide, with half of what the stack can do going on.
 
-Two figures: what the fast check in front of the database adds to a request, from the API's
-own histogram, and what a caller sees of a repeated create, beside a plain retrieve.
+What the fast check in front of the database and the limiter add to a request, from the API's
+own histograms, and what a caller sees of a repeated create, beside a plain retrieve.
 """
 
 import asyncio
@@ -19,14 +19,19 @@ SECONDS = 6
 SAMPLES_PER_SECOND = 25
 # A closed loop of so few keeps the stack about half as busy as the full one.
 HALF_LOAD_CONNECTIONS = 6
-_HISTOGRAM = "paymint_duplicate_check_seconds"
+_HISTOGRAMS = {
+    "duplicate check": "paymint_duplicate_check_seconds",
+    "limiter": "paymint_limiter_seconds",
+}
+Buckets = dict[str, dict[float, float]]
 
 
 def decision_latency(stack: Stack, shop: Shop, create: Load, full_rate: float) -> None:
-    """Print the check's p99 and the latency of a replay beside creates at about half load."""
+    """Print the checks' p99 and the latency of a replay beside creates at about half load."""
     times, buckets, load = asyncio.run(_measure(stack, shop, create))
     share = f"{load.rate:,.0f} creates/s ({load.rate / full_rate:.0%} of the full rate)"
-    _show_check(buckets, share)
+    for name, counts in buckets.items():
+        _show_check(name, counts, share)
     for name, values in times.items():
         values.sort()
         middle, high = values[len(values) // 2], values[len(values) * 99 // 100]
@@ -36,19 +41,19 @@ def decision_latency(stack: Stack, shop: Shop, create: Load, full_rate: float) -
         )
 
 
-def _show_check(buckets: dict[float, float], share: str) -> None:
+def _show_check(name: str, buckets: dict[float, float], share: str) -> None:
     total = buckets[float("inf")]
     p99 = min(bound for bound, count in buckets.items() if count >= total * 0.99)
     quick = buckets[0.001] / total * 100
     print(
-        f"duplicate check beside {share}: {quick:.1f} % within 1 ms,"
+        f"{name} beside {share}: {quick:.1f} % within 1 ms,"
         f" p99 within {p99 * 1000:g} ms ({total:,.0f} checks)"
     )
 
 
 async def _measure(
     stack: Stack, shop: Shop, create: Load
-) -> tuple[dict[str, list[float]], dict[float, float], Result]:
+) -> tuple[dict[str, list[float]], Buckets, Result]:
     headers = {"Authorization": f"Bearer {shop.key}"}
     body = {"amount": 15000, "currency": "usd", "payment_method_id": shop.method}
     async with aiohttp.ClientSession(stack.base_url, headers=headers) as session:
@@ -60,7 +65,11 @@ async def _measure(
         times = await _sample(session, body)
         result = await load
         after = await _buckets(session, stack.ports.api_metrics)
-    return times, {bound: count - before[bound] for bound, count in after.items()}, result
+    during = {
+        name: {bound: count - before[name][bound] for bound, count in counts.items()}
+        for name, counts in after.items()
+    }
+    return times, during, result
 
 
 async def _sample(session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[str, list[float]]:
@@ -80,11 +89,15 @@ async def _sample(session: aiohttp.ClientSession, body: dict[str, Any]) -> dict[
     return times
 
 
-async def _buckets(session: aiohttp.ClientSession, port: int) -> dict[float, float]:
-    """The histogram's counts by upper bound, in seconds."""
+async def _buckets(session: aiohttp.ClientSession, port: int) -> Buckets:
+    """The histograms' counts by upper bound, in seconds."""
     async with session.get(f"http://127.0.0.1:{port}/metrics") as response:
         lines = (await response.text()).splitlines()
-    start = f'{_HISTOGRAM}_bucket{{le="'
+    return {name: _counts(lines, metric) for name, metric in _HISTOGRAMS.items()}
+
+
+def _counts(lines: list[str], metric: str) -> dict[float, float]:
+    start = f'{metric}_bucket{{le="'
     found = (line.removeprefix(start).split('"} ') for line in lines if line.startswith(start))
     return {float(bound): float(count) for bound, count in found}
 

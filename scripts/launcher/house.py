@@ -23,6 +23,16 @@ TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # PAYMINT_READ_CACHE keeps rows in Valkey (docs/decisions/0023-redis-caches.md).
 READ_CACHE = "PAYMINT_READ_CACHE"
 SWITCHES = ("PAYMINT_STRICT_ANSWERS", READ_CACHE)
+# Limits that a load test or a proxy asks to be other than usual (docs/limits.md).
+LIMITS = (
+    "PAYMINT_SANDBOX_ACCOUNTS_PER_HOUR",
+    "PAYMINT_PUBLIC_REQUESTS_PER_MINUTE",
+    "PAYMINT_FAILED_AUTHENTICATIONS_PER_MINUTE",
+    "PAYMINT_PUBLISHABLE_KEY_MULTIPLIER",
+    "PAYMINT_LIMITER_PROCESSES",
+    "PAYMINT_MAX_REQUESTS_IN_FLIGHT",
+    "PAYMINT_TRUSTED_PROXIES",
+)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -59,7 +69,7 @@ class House:
 
     def environments(self) -> dict[str, dict[str, str]]:
         """The whole environment of each process, by its name; each gets what it needs only."""
-        common = basic_environment((*TRUST_STORES, *SWITCHES)) | {
+        common = basic_environment((*TRUST_STORES, *SWITCHES, *LIMITS)) | {
             "PYTHONPATH": str(self.root),
             "PAYMINT_STATE_DIR": str(self.state.path),
             "PAYMINT_RELAY_PORT": str(self.ports.relay),

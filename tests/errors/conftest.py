@@ -17,7 +17,8 @@ def scene(shop: Shop) -> Scene:
 @pytest.fixture(scope="module")
 def broken_scene() -> Iterator[Scene]:
     """A stack that only the recipes of outages see."""
-    with serving(STRICT, "--port", "0") as running:
+    few = {"PAYMINT_FAILED_AUTHENTICATIONS_PER_MINUTE": "5"}
+    with serving(STRICT, "--port", "0", **few) as running:
         opened = Shop(running)
         try:
             yield Scene(opened, opened.open_account())

@@ -82,6 +82,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
         "merchant_terminated_at": None,
         "api_version": "2025-09-15",
         "frozen_time": None,
+        "rate_limit_multiplier": 3,
     }
     rows, clock = Rows(row), MovableClock()
 

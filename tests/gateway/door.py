@@ -10,7 +10,10 @@ import httpx
 
 from contract.document import Node, load_document
 from contract.operations import Operation
+from domain.allowances import Allowance
+from domain.allowlists import Network
 from domain.callers import Caller, Once
+from domain.rate_limits import Decision
 from domain.refusals import Unauthenticated
 from flows.house import House
 from gateway.app import build_app
@@ -19,6 +22,7 @@ from gateway.resolving import handler_of
 from handlers.http import Answer, Request
 from models.audit import Whose
 from runtime.clock import Clock, SystemClock
+from runtime.room import Room
 
 MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
 ALL_SCOPES = frozenset({"merchant:admin", "platform:admin"})
@@ -47,7 +51,7 @@ class Keys:
     callers: dict[str, Caller] = field(default_factory=lambda: {KEY: caller()})
     asked: int = 0
 
-    async def authenticate(self, text: str) -> Caller:
+    async def authenticate(self, text: str, address: str = "") -> Caller:
         self.asked += 1
         if text not in self.callers:
             raise Unauthenticated("api_key_invalid")
@@ -98,6 +102,28 @@ class DeprecatedUse:
 
 
 @dataclass
+class Limiter:
+    """Refuses the buckets in whose names `shut` stands; what was charged is kept."""
+
+    shut: str = "nobody"
+    charged: list[tuple[Allowance, int]] = field(default_factory=list)
+
+    async def decide(self, allowance: Allowance, cost: int = 1) -> Decision:
+        self.charged.append((allowance, cost))
+        allowed = self.shut not in allowance.bucket
+        return Decision(allowed, 7 if allowed else 0, 0, 1500, False, False, 1_712_845_198_700)
+
+
+@dataclass
+class Limits:
+    """The settings that the gateway asks for."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    sandbox_accounts_per_hour: int = 20
+    public_requests_per_minute: int = 600
+
+
+@dataclass
 class PlainHouse:
     """As much of a house as the gateway itself asks for."""
 
@@ -107,6 +133,9 @@ class PlainHouse:
     audit: Audit = field(default_factory=Audit)
     clock: Clock = field(default_factory=SystemClock)
     deprecated_use: DeprecatedUse = field(default_factory=DeprecatedUse)
+    limiter: Limiter = field(default_factory=Limiter)
+    settings: Limits = field(default_factory=Limits)
+    room: Room = field(default_factory=lambda: Room(100))
 
 
 def example(operation_id: str) -> tuple[int, Any]:

@@ -4,11 +4,13 @@ Here are the stages that the gateway itself decides; tests/errors/test_order.py 
 """
 
 from typing import NamedTuple
+from uuid import UUID
 
 import pytest
 
 from tests.gateway.door import DOCUMENT, KEY, Door, Keys, caller
 
+FAST = UUID(int=7)
 ORDER: list[str] = [stage["stage"] for stage in DOCUMENT["x-refusal-order"]]
 STAGE_OF: dict[str, str] = {
     code: entry["stage"] for code, entry in DOCUMENT["x-error-catalogue"].items()
@@ -37,6 +39,7 @@ FAULTS = (
     Fault("authentication", {"authorization": ""}),
     Fault("authorisation", {"authorization": "Bearer sk_test_reads"}),
     Fault("authorisation", {"authorization": "Bearer sk_test_closed"}),
+    Fault("rate_limit", {"authorization": "Bearer sk_test_fast"}),
     Fault("size", {"content-length": "999999"}),
     Fault("media_type", {"content-type": "text/plain"}),
     Fault("json", {"content": b"{"}),
@@ -69,8 +72,10 @@ def test_the_earlier_stage_answers(door: Door, rank: int) -> None:
             KEY: caller(),
             "sk_test_reads": caller(scopes=frozenset({"payments:read"})),
             "sk_test_closed": caller(merchant_status="suspended"),
+            "sk_test_fast": caller(merchant_id=FAST),
         }
     )
+    door.house.limiter.shut = FAST.hex
     request: dict[str, str | bytes] = {"authorization": f"Bearer {KEY}", "method": "POST"}
     request["content-type"] = "application/json"
     # The faults from the lowest upwards: a higher one overlays what it shares with a lower.

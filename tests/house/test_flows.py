@@ -15,6 +15,7 @@ PLUMBING = {
     "inviting": "making an invitation; the API and the command line do it alike",
     "key_making": "making a key and telling the vault of it; every way to a key does it alike",
     "deprecated_use": "who was told today of an old version, held by the house",
+    "overuse": "telling of blocked keys, held by the house",
     "replies": "idempotency: a change together with the reply of its key",
     "pages": "from query parameters to a page, from rows to the list envelope",
     "recording": "writing a network's answer; the request and its recovery do it alike",

@@ -22,7 +22,7 @@ ELSEWHERE = {
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
-HERE = {"batches.md", "test-clocks.md", "versioning.md"}
+HERE = {"batches.md", "limits.md", "test-clocks.md", "versioning.md"}
 
 
 def lines_of(guide: str) -> str:
@@ -86,3 +86,18 @@ def test_the_lines_about_upgrading(home: Path, merchant: Merchant) -> None:
     listed, endpoint, account = paste(home, "versioning.md")
     assert (listed["object"], endpoint["api_version"]) == ("list", "2026-04-01")
     assert (account["id"], account["api_version"]) == (merchant.id, "2026-04-01")
+
+
+def test_the_lines_about_limits(home: Path) -> None:
+    definitions = DEFINITIONS.search((ROOT / "README.md").read_text())
+    assert definitions is not None
+    ended = subprocess.run(
+        ["sh", "-eu"],
+        input=definitions[0] + lines_of("limits.md"),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=PASTE_SECONDS,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "x-ratelimit-remaining: " in ended.stdout.lower()

@@ -11,10 +11,12 @@ import uvloop
 from contract.document import load_document
 from contract.operations import Operation, compile_operations
 from runtime.clock import SystemClock
+from runtime.room import Room
 from tests.vault.house import House
 from tests.vault.merchant import Merchant, card, merchant
 from vault.door.desk import Desk
-from vault.door.tokens import TokenDoor
+from vault.door.limiting import DoorLimits
+from vault.door.tokens import Entrance, TokenDoor
 from vault.store.keys import PublishableKey
 
 OLD, PRESENT = "2025-09-15", "2026-04-01"
@@ -39,8 +41,8 @@ class OneKey:
 
     key: PublishableKey
 
-    async def admit(self, authorization: str | None) -> PublishableKey:
-        return self.key
+    async def admit(self, authorization: str | None) -> tuple[str, PublishableKey]:
+        return "pk_test_known", self.key
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,9 @@ def asked(
 
     def opened(payer: Merchant) -> TokenDoor:
         desk = cast(Desk, OneKey(payer.key))
-        return TokenDoor(payer.tokenising, desk, operation, StandingClock(moment))
+        limits = DoorLimits(SystemClock(), multiplier=1, processes=1, proxies=())
+        entrance = Entrance(limits, Room(100))
+        return TokenDoor(payer.tokenising, desk, entrance, operation, StandingClock(moment))
 
     return uvloop.run(scenario())
 

@@ -29,8 +29,8 @@ class Desk:
         self._clock = clock
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    async def admit(self, authorization: str | None) -> PublishableKey:
-        """The key of an Authorization header; raises Unauthenticated, Forbidden."""
+    async def admit(self, authorization: str | None) -> tuple[str, PublishableKey]:
+        """The key of an Authorization header and its row; raises Unauthenticated, Forbidden."""
         text = _bearer(authorization)
         if text.startswith(_SECRET_PREFIX):
             # Refused by its looks: the vault never learns a secret key, not even by asking.
@@ -46,7 +46,7 @@ class Desk:
             raise Unauthenticated("api_key_expired")
         if key.suspended:
             raise Unauthenticated("api_key_suspended")
-        return key
+        return text, key
 
     async def _look_up(self, text: str) -> PublishableKey | None:
         now = self._clock.monotonic()

@@ -6,6 +6,7 @@ sealed record; no answer, log line or error carries any part of what was sent
 "Refusals, in order" answers.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
 from contract.headers import Headers, read_headers, read_idempotency_key
+from contract.limit_headers import limit_headers, refusal_of
 from contract.operations import Operation
 from contract.versions.entering import HEADER, check_name, check_served
 from contract.versions.registry import raised, standing_of
@@ -23,9 +25,11 @@ from runtime.clock import Clock
 from runtime.database import DatabaseUnavailable
 from runtime.ids import uuid7
 from runtime.log import log, log_exception
+from runtime.room import Room
 from vault.door.answers import Answer, Header, Message, Receive, Send, deliver
 from vault.door.cors import answer_headers, preflight_headers
 from vault.door.desk import Desk
+from vault.door.limiting import DoorLimits
 from vault.door.versions import version_headers, version_of
 from vault.operations.reading import CardRefused
 from vault.operations.tokenising import Tokenising
@@ -40,22 +44,38 @@ _REPLAYED: Header = (b"idempotent-replayed", b"true")
 _ALIVE = b'{"status":"ok"}'
 
 
-class _Asked(NamedTuple):
+class Entrance(NamedTuple):
+    """What lets requests in: the limits of keys, and room for those under way."""
+
+    limits: DoorLimits
+    room: Room
+
+
+@dataclass(slots=True)
+class _Asked:
     """One request, so far as every answer needs it."""
 
     method: str
     path: str
     request_id: str
+    livemode: bool = False
+    limits: tuple[Header, ...] = ()
 
 
 class TokenDoor:
     """An ASGI application."""
 
     def __init__(
-        self, tokenising: Tokenising, desk: Desk, operation: Operation, clock: Clock
+        self,
+        tokenising: Tokenising,
+        desk: Desk,
+        entrance: Entrance,
+        operation: Operation,
+        clock: Clock,
     ) -> None:
         self._tokenising = tokenising
         self._desk = desk
+        self._entrance = entrance
         self._operation = operation
         self._clock = clock
 
@@ -79,7 +99,6 @@ class TokenDoor:
         )
 
     async def _answer(self, asked: _Asked, scope: Message, receive: Receive) -> Answer:
-        livemode = False
         try:
             headers = self._enter(asked, scope)
             if asked.method == "OPTIONS":
@@ -87,10 +106,7 @@ class TokenDoor:
             elif asked.path == LIVENESS:
                 answer = Answer(200, [JSON_CONTENT_TYPE], _ALIVE)
             else:
-                key = await self._desk.admit(_text(headers, b"authorization"))
-                livemode = key.livemode
-                typed = await self._typed(headers, scope, receive)
-                answer = await self._create(key, headers, typed, version_of(scope))
+                answer = await self._tokenised(asked, headers, scope, receive)
         except Refusal as refusal:
             answer = self._refused(refusal, asked)
         except DatabaseUnavailable:
@@ -100,7 +116,25 @@ class TokenDoor:
         except Exception as error:
             log_exception("token_door_failed", error, request_id=asked.request_id)
             answer = self._refused(InternalError(), asked)
-        return self._stamped(answer, asked, scope, livemode)
+        return self._stamped(answer, asked, scope)
+
+    async def _tokenised(
+        self, asked: _Asked, headers: Headers, scope: Message, receive: Receive
+    ) -> Answer:
+        room = self._entrance.room
+        if not room.enter():
+            raise Unavailable
+        try:
+            text, key = await self._desk.admit(_text(headers, b"authorization"))
+            asked.livemode = key.livemode
+            allowance, decision = self._entrance.limits.decide(text, scope)
+            asked.limits = limit_headers(allowance.rules, decision)
+            if not decision.allowed:
+                raise refusal_of(decision)
+            typed = await self._typed(headers, scope, receive)
+            return await self._create(key, headers, typed, version_of(scope))
+        finally:
+            room.leave()
 
     def _enter(self, asked: _Asked, scope: Message) -> Headers:
         """Path, method, header syntax: what needs no key."""
@@ -151,18 +185,19 @@ class TokenDoor:
             headers.append(_REPLAYED)
         return Answer(status, headers, body)
 
-    def _stamped(self, answer: Answer, asked: _Asked, scope: Message, livemode: bool) -> Answer:
+    def _stamped(self, answer: Answer, asked: _Asked, scope: Message) -> Answer:
         origin = dict(scope["headers"]).get(b"origin")
         if asked.method == "OPTIONS":
             cors = preflight_headers(origin, _ALLOWED.get(asked.path, "").encode())
         else:
-            cors = answer_headers(origin, livemode)
+            cors = answer_headers(origin, asked.livemode)
         stamp: list[Header] = [
             (b"x-request-id", asked.request_id.encode()),
             *version_headers(version_of(scope), self._clock),
             # Answers with anything of a card are cached nowhere (blueprint section 8).
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
+            *asked.limits,
         ]
         return answer._replace(headers=[*answer.headers, *stamp, *cors])
 
