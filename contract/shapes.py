@@ -8,7 +8,8 @@ import jsonschema_rs
 import orjson
 
 from contract.document import Node, resolved
-from contract.violations import REQUEST_FORMATS, Part
+from contract.free_text import CARD_NUMBER_IN_TEXT, FreeText
+from contract.violations import REQUEST_FORMATS, Part, param_of
 from domain.refusals import Malformed
 
 # What a number with a fraction is judged as.  No schema of the document takes it, so it
@@ -44,10 +45,14 @@ class Shape:
     def __init__(self, document: Node, schema: Node) -> None:
         self._is_valid = compile_validator(document, schema, of_request=True).is_valid
         self._whole = Part(document, schema)
+        self._texts = FreeText(document, schema)
 
     def check(self, value: Any) -> None:
-        """Raises Malformed for the first fault in the published order."""
+        """Raises Malformed for the first fault in the published order, a card number last."""
         if self._fits(value):
+            found = self._texts.found_in(value)
+            if found is not None:
+                raise Malformed(CARD_NUMBER_IN_TEXT, param_of(found))
             return
         refusal = self._whole.first_refusal(_judged_as_fractions(value))
         # The validator has the last word, even where the walk should find no fault.

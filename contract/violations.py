@@ -91,7 +91,7 @@ class Part:
         self, value: dict[str, Any], names: tuple[str, ...]
     ) -> Malformed | None:
         if self._closed and not value.keys() <= self._properties.keys():
-            return Malformed("parameter_unknown", _param(names))
+            return Malformed("parameter_unknown", param_of(names))
         required = self._schema.get("required", ())
         for name in self._properties:
             if name in required and name not in value:
@@ -118,11 +118,11 @@ class Part:
             if self._others is not None:
                 refusal = self._others.first_refusal(value[name], names)
                 if refusal is not None:
-                    refusal.values.setdefault("param", f"{_param(names)}.*")
+                    refusal.values.setdefault("param", f"{param_of(names)}.*")
                 yield from _some(refusal)
 
     def _refusal(self, keyword: str, names: tuple[str, ...], value: Any) -> Malformed:
-        schema, param = self._schema, _param(names)
+        schema, param = self._schema, param_of(names)
         default = KEYWORD_CODES.get(keyword, "parameter_invalid")
         code = schema.get("x-error-code", {}).get(keyword, default)
         if code == "invalid_currency":
@@ -140,7 +140,7 @@ def _some(refusal: Malformed | None) -> tuple[Malformed, ...]:
     return () if refusal is None else (refusal,)
 
 
-def _param(names: tuple[str, ...]) -> str | None:
+def param_of(names: tuple[str, ...]) -> str | None:
     """`card.number`, `payments[3].amount`; None for the request itself."""
     return ".".join(names).replace(".[", "[") or None
 

@@ -221,6 +221,10 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         400, 'invalid_request_error',
         "The keys of '{param}' must be 1 to 40 letters, digits or underscores.",
     ),
+    'card_number_in_text': ErrorCode(
+        400, 'invalid_request_error',
+        'A text field contains a card number. Card numbers belong in the vault only.',
+    ),
     'amount_too_small': ErrorCode(
         400, 'invalid_request_error',
         'The payment amount must be at least {minimum} {unit}.',

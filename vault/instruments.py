@@ -5,11 +5,10 @@ from typing import Literal
 
 import msgspec
 
+from domain.card_numbers import AcceptedBrand
 from runtime.masked import Masked
 
 LAST_DIGITS = 4
-
-CardBrand = Literal["visa", "mastercard", "amex"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +18,7 @@ class Card:
     number: Masked
     exp_month: int
     exp_year: int
-    brand: CardBrand
+    brand: AcceptedBrand
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ class _SealedCard(msgspec.Struct, tag_field="type", tag="card", array_like=True)
     number: str
     exp_month: int
     exp_year: int
-    brand: CardBrand
+    brand: AcceptedBrand
 
 
 class _SealedBankAccount(msgspec.Struct, tag_field="type", tag="bank_account", array_like=True):

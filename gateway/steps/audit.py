@@ -18,13 +18,14 @@ USER_AGENT_CHARACTERS = 256
 PATH_CHARACTERS = 256
 REMEMBERED_TEXTS = 1024
 MASK = "[masked]"
-# A mask of 8 characters stands for 37 at most, so no cut number comes within the limit; what
+# A mask of 8 characters stands for 73 at most, so no cut number comes within the limit; what
 # is remembered must not be as long as the client likes.
-READ_PER_KEPT = 8
+READ_PER_KEPT = 10
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# As many digits as a card number has, however they are grouped.
-_CARD_NUMBERS = re.compile(r"[0-9](?:[ .\-_+%/]?[0-9]){12,18}")
+# As many digits as a card number has, of any script and however they are grouped.  A line of
+# the log may lose a number that is none; a card number must not get by.
+_CARD_NUMBERS = re.compile(r"\d(?:[\W_]{0,3}\d){11,18}")
 _PUBLIC_ID = re.compile(r"[a-z]{2,3}_[0-9a-f]{32}")
 
 

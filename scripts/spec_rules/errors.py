@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from contract.free_text import CARD_NUMBER_IN_TEXT, is_free_text
 from scripts.spec_rules.reading import (
     Finding,
     Node,
@@ -173,6 +174,8 @@ def request_codes(document: Node, schema: Node) -> Iterator[str]:
     for keyword in KEYWORD_CODES.keys() & schema.keys():
         if keyword != "format" or "string" in types(schema):
             yield own.get(keyword, KEYWORD_CODES[keyword])
+    if is_free_text(schema):
+        yield CARD_NUMBER_IN_TEXT
     for name, child in children(schema):
         if name not in ("propertyNames", ITEMS):
             yield from request_codes(document, child)
@@ -190,7 +193,8 @@ def check_request_errors(document: Node) -> Iterator[Finding]:
         claimed = set(operation.get("x-errors", []))
         for code in sorted(possible - claimed):
             yield place, f"a schema can give {code}, x-errors does not say so"
-        for code in sorted(claimed & set(KEYWORD_CODES.values()) - possible):
+        schemas_alone = {*KEYWORD_CODES.values(), CARD_NUMBER_IN_TEXT}
+        for code in sorted(claimed & schemas_alone - possible):
             yield place, f"x-errors names {code}, no schema can give it"
 
 

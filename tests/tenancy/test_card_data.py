@@ -1,15 +1,17 @@
 """Card numbers and CVCs stay in the vault, and there under seal only.
 
-Marked numbers are paid with on every path, and sent to every wrong place.  Then everything is
-searched that outlives a request: both databases, Valkey, the logs, the simulator's journal
-(PCI DSS 4.0.1 req. 3.3.1, 3.4.1, 3.5.1).
+Marked numbers are paid with on every path, and sent to every wrong place in several spellings.
+Then everything is searched that outlives a request: both databases, Valkey, the logs, the
+metrics, the simulator's journal (PCI DSS 4.0.1 req. 3.3.1, 3.4.1, 3.5.1).
 """
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import psycopg
 import pytest
 import redis
@@ -24,7 +26,26 @@ ASTRAY = "5555341244441115"
 WRONG = "4929939187355599"
 CVC = "8163"
 AMEX = "371449635398431"
-MARKED = (PAID, SAVED, DECLINED, ASTRAY, WRONG, AMEX)
+# How else a number can be written, so that a reader sees the same one.
+SPELLINGS = (
+    *(mark.join(ASTRAY[n : n + 4] for n in range(0, 16, 4)) for mark in ("-", " ", ".", "_")),
+    *(mark.join(ASTRAY) for mark in (" ", "\u200b")),
+    ASTRAY.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)}),
+    ASTRAY.translate({ord("0") + digit: 0x0660 + digit for digit in range(10)}),
+)
+MARKED = (PAID, SAVED, DECLINED, ASTRAY, WRONG, AMEX, *SPELLINGS)
+HEADERS = (
+    *("User-Agent", "X-Forwarded-For", "Forwarded", "X-Real-IP", "Cookie", "Referer", "Origin"),
+    *("Accept", "Accept-Language", "If-None-Match", "If-Match", "X-Request-Id", "Traceparent"),
+    *("X-Http-Method-Override", "Paymint-Version", "Idempotency-Key", "Content-Type"),
+)
+NO_REQUESTS = (
+    f"{ASTRAY}\r\n\r\n",
+    f"GET /{ASTRAY} HTTP/9.9\r\n\r\n",
+    f"GET / HTTP/1.1\r\nHost: x\r\n{ASTRAY}\r\n\r\n",
+    f"POST /v1/payments HTTP/1.1\r\nHost: x\r\nContent-Length: {ASTRAY}x\r\n\r\n",
+    f"POST /v1/payments HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {ASTRAY}\r\n\r\n",
+)
 LARGEST_LOG_BYTES = 200 * 1024 * 1024
 
 
@@ -34,6 +55,11 @@ def used(shop: Shop) -> Merchant:
     merchant = shop.open_account()
     pay_on_every_path(merchant)
     send_astray(shop, merchant)
+    for spelling in (ASTRAY, *SPELLINGS):
+        send_in_texts(merchant, spelling)
+    for spelling in (ASTRAY, SPELLINGS[0], SPELLINGS[-2]):
+        send_in_headers(shop, merchant, spelling)
+    send_what_is_no_http(shop)
     return merchant
 
 
@@ -90,8 +116,62 @@ def send_astray(shop: Shop, merchant: Merchant) -> None:
         merchant.http.request(ASTRAY, "/v1/payments"),
     ]
     for answer in answers:
-        assert 400 <= answer.status_code < 500, answer.text
-        assert ASTRAY not in answer.text and ASTRAY not in str(answer.headers)
+        assert_refused_without(answer, ASTRAY)
+
+
+def assert_refused_without(answer: httpx.Response, number: str) -> None:
+    assert 400 <= answer.status_code < 500, answer.text
+    assert number not in answer.text and number not in str(answer.headers)
+
+
+def send_in_texts(merchant: Merchant, number: str) -> None:
+    """In every kind of text, in paths and queries."""
+    body = f'{{"description":"{number}","metadata":{{"a":"{number}"'.encode()
+    endpoint = {"url": "https://shop.example.com/hook", "description": number}
+    answers = [
+        merchant.pay_answer("tok_1", description=f"card {number}."),
+        merchant.pay_answer("tok_1", metadata={"order_id": number}),
+        merchant.pay_answer("tok_1", metadata={f"n{number}": "x"}),
+        merchant.ask("POST", "/v1/customers", {"name": number}),
+        merchant.ask("POST", "/v1/webhook_endpoints", endpoint),
+        merchant.ask("POST", "/v1/disputes/dsp_1/evidence", {"text": number}),
+        merchant.ask("POST", "/v1/payments", content=body, key=str(uuid4())),
+        merchant.ask("GET", f"/v1/{number}"),
+        merchant.ask("GET", f"/v1/payments/{number}/refunds/{number}"),
+        merchant.ask("GET", "/v1/payments", params={number: number}),
+        merchant.ask("GET", "/v1/customers", params={"email": f"{number}@shop.example"}),
+        merchant.ask("GET", "/v1/request_logs", params={"path": f"/{number}"}),
+        merchant.vault.get(f"/{number}"),
+    ]
+    for answer in answers:
+        assert_refused_without(answer, number)
+
+
+def send_in_headers(shop: Shop, merchant: Merchant, number: str) -> None:
+    """In each header that a client may send, and as its name, to both doors."""
+    given: list[dict[str, bytes]] = [{name: number.encode()} for name in HEADERS]
+    if number == ASTRAY:
+        given.append({f"X-{ASTRAY}": b"1"})
+    for headers in given:
+        known = {"Authorization": f"Bearer {merchant.secret_key}".encode()}
+        # Of no version and of no type; each is told apart before the id is looked for.
+        answers = [
+            shop.http.get("/v1/payments/pay_1", headers={**known, **headers}),  # type: ignore[arg-type]
+            shop.http.get(f"/v1/{uuid4().hex}", headers=headers),  # type: ignore[arg-type]
+            shop.vault.get(f"/v1/{uuid4().hex}", headers=headers),  # type: ignore[arg-type]
+        ]
+        for answer in answers:
+            assert_refused_without(answer, number)
+
+
+def send_what_is_no_http(shop: Shop) -> None:
+    """Bytes that the HTTP reader refuses, whose words could be logged."""
+    for door in (shop.base_url, shop.vault_url):
+        for sent in NO_REQUESTS:
+            address = ("127.0.0.1", int(door.rpartition(":")[2]))
+            with socket.create_connection(address, timeout=5) as connection:
+                connection.sendall(sent.encode())
+                assert ASTRAY.encode() not in connection.makefile("rb").read()
 
 
 def tables(connection: psycopg.Connection[Any]) -> list[tuple[str, list[str]]]:
@@ -151,7 +231,6 @@ def test_no_file_has_a_number(shop: Shop, used: Merchant) -> None:
         content = path.read_bytes()
         for number in MARKED:
             assert number.encode() not in content, path
-            assert "-".join(number[n : n + 4] for n in range(0, 16, 4)).encode() not in content
     assert {"paymint-api.log", "paymint-vault.log", "postgres.log", "journal.jsonl"} <= names
 
 
@@ -164,6 +243,15 @@ def test_valkey_has_no_number(shop: Shop, used: Merchant) -> None:
         for number in MARKED:
             assert number.encode() not in held
     client.close()
+
+
+def test_no_metric_has_a_number(shop: Shop, used: Merchant) -> None:
+    """Labels are templates of the document; what clients write is in none."""
+    for process in ("paymint-api", "paymint-vault", "paymint-worker"):
+        port = shop.environment[process]["PAYMINT_METRICS_PORT"]
+        shown = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+        assert "# HELP" in shown
+        assert not [number for number in MARKED if number in shown]
 
 
 def test_a_cvc_is_nowhere(shop: Shop, used: Merchant) -> None:

@@ -10,13 +10,13 @@ from uuid import UUID
 import pytest
 
 from contract import relay
+from domain.card_numbers import AcceptedBrand
 from runtime.clock import SystemClock
 from runtime.ids import uuid7
 from runtime.masked import Masked
 from vault.instruments import (
     BankAccount,
     Card,
-    CardBrand,
     Secret,
     Wallet,
     from_plaintext,
@@ -29,7 +29,7 @@ from vault.networks.simulator import SimulatedNetworks
 from vault.settings import Latency, parse_latency
 
 
-def card(number: str, brand: CardBrand = "visa") -> Card:
+def card(number: str, brand: AcceptedBrand = "visa") -> Card:
     return Card(Masked(number), 12, 2040, brand)
 
 

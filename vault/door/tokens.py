@@ -83,7 +83,7 @@ class TokenDoor:
         if scope["type"] != "http":
             return
         began = self._clock.monotonic()
-        asked = _Asked(scope["method"], scope["path"], to_text("req", uuid7()))
+        asked = _Asked(scope["method"], _path(scope), to_text("req", uuid7()))
         try:
             answer = await self._answer(asked, scope, receive)
         except ClientGone:
@@ -200,6 +200,12 @@ class TokenDoor:
             *asked.limits,
         ]
         return answer._replace(headers=[*answer.headers, *stamp, *cors])
+
+
+def _path(scope: Message) -> str:
+    """The path; one with an escaped slash, which is no separator (RFC 3986 section 2.2), raw."""
+    raw: bytes = scope.get("raw_path") or b""
+    return raw.decode("latin-1") if b"%2f" in raw.lower() else str(scope["path"])
 
 
 def _shown(token: Stored) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any
 
+from domain.card_numbers import CARD_DIGITS_MAX, CARD_DIGITS_MIN, brand_of, has_check_digit
 from domain.refusals import Declined
 from runtime.masked import Masked
-from vault.instruments import BankAccount, Card, CardBrand, Secret, Wallet
+from vault.instruments import BankAccount, Card, Secret, Wallet
 
-CARD_DIGITS_MIN = 12
-CARD_DIGITS_MAX = 19
 EXPIRY_YEARS_AHEAD_MAX = 50
 MONTHS = 12
 CVC_DIGITS = {"visa": 3, "mastercard": 3, "amex": 4}
@@ -16,7 +15,6 @@ US_ROUTING_DIGITS = 9
 US_ACCOUNT_DIGITS = range(4, 18)
 # Weights of the check digit in a US routing number (ABA).
 _ABA_WEIGHTS = (3, 7, 1) * 3
-_MASTERCARD_RANGES = (range(510000, 560000), range(222100, 272100))
 
 
 class CardRefused(Declined):
@@ -42,7 +40,7 @@ def _card(typed: dict[str, Any], now: datetime) -> tuple[Card, Masked | None]:
     number = typed["number"]
     if not _could_be_a_card(number):
         raise CardRefused("incorrect_number", "card.number")
-    brand = _brand(number)
+    brand = brand_of(number)
     if brand is None:
         raise CardRefused("card_not_supported", "card.number")
     month, year = typed["exp_month"], typed["exp_year"]
@@ -77,25 +75,7 @@ def _is_digits(text: str) -> bool:
 
 def _could_be_a_card(number: str) -> bool:
     fits = _is_digits(number) and CARD_DIGITS_MIN <= len(number) <= CARD_DIGITS_MAX
-    return fits and _luhn_sum(number) % 10 == 0
-
-
-def _luhn_sum(number: str) -> int:
-    total = 0
-    for place, digit in enumerate(reversed(number)):
-        value = int(digit) * (1 + place % 2)
-        total += value - 9 if value > 9 else value
-    return total
-
-
-def _brand(number: str) -> CardBrand | None:
-    if number[0] == "4" and len(number) in (13, 16, 19):
-        return "visa"
-    if len(number) == 16 and any(int(number[:6]) in numbers for numbers in _MASTERCARD_RANGES):
-        return "mastercard"
-    if len(number) == 15 and number[:2] in ("34", "37"):
-        return "amex"
-    return None
+    return fits and has_check_digit(number)
 
 
 def _is_us_routing(routing: str) -> bool:

@@ -89,6 +89,11 @@ def a_metadata_key_with_a_space(scene: Scene) -> httpx.Response:
     return scene.pay(metadata={"order id": "9281"})
 
 
+@gives("card_number_in_text", by="create_payment", param="metadata.order_id")
+def a_card_number_for_an_order(scene: Scene) -> httpx.Response:
+    return scene.pay(metadata={"order_id": "4242 4242 4242 4242"})
+
+
 @gives("amount_too_small", by="create_payment", param="amount")
 def forty_nine_cents(scene: Scene) -> httpx.Response:
     return scene.pay(amount=49)
