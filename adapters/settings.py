@@ -21,6 +21,8 @@ class Settings:
     allow_loopback_webhooks: bool
     process_number: int
     read_cache: bool = False
+    # s3://bucket/prefix or a directory; empty: audit-archive in the state directory.
+    audit_archive: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,4 +37,5 @@ class Settings:
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
             read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
+            audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),
         )

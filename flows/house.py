@@ -9,11 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from adapters.audit_archive import Archive, open_archive
 from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
+from flows.audit_alarm import AuditAlarm
 from flows.authentication import KeyRing
 from flows.deprecated_use import DeprecatedUse
 from models.announcing import CHANNEL
@@ -49,6 +51,7 @@ class House:
     payment: Coalescer[PaymentKey, Row | None]
     customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
+    audit_alarm: AuditAlarm
     keys: KeyRing
     seals: Seals
     announcements: Listener
@@ -56,6 +59,7 @@ class House:
     vault: VaultDoor
     remembered: RememberedRows
     deprecated_use: DeprecatedUse
+    archive: Archive
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -73,6 +77,7 @@ class House:
         await self.payment.close()
         await self.customer.close()
         await self.audit.close()
+        await self.audit_alarm.close()
         await self.announcements.close()
         await self.deprecated_use.close()
         self.keys.close()
@@ -104,6 +109,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
+        audit_alarm=AuditAlarm(database, clock),
         keys=keys,
         seals=Seals(DataKeyStore(database), master, clock),
         announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
@@ -111,7 +117,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         vault=vault,
         remembered=remembered,
         deprecated_use=DeprecatedUse(database, clock),
+        archive=open_archive(settings.audit_archive, settings.state_directory),
     )
+    house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()
     await vault.start()
     house.announcements.start()

@@ -12,6 +12,7 @@ from contract.operations import Operation, Requirement
 from gateway.exchange import EdgeStep, Exchange, Handler, OperationStep, Proceed
 from gateway.steps import (
     audit,
+    audit_sink,
     authenticate,
     authorise,
     body,
@@ -45,6 +46,7 @@ WITH_AN_OPERATION: tuple[OperationStep, ...] = (header_syntax.bind,)
 # The operation's own steps follow, and end at its handler.
 WITH_A_CALLER: tuple[OperationStep, ...] = (
     standing.bind,
+    audit_sink.bind,
     body.bind,
     version.bind,
     validate.bind,

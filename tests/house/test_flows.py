@@ -10,6 +10,7 @@ PLUMBING = {
     "house": "the opened parts of the process, handed to every flow",
     "authentication": "the ring of keys that the house holds",
     "key_making": "making a key and telling the vault of it; every way to a key does it alike",
+    "audit_alarm": "the alert about entries that cannot be stored, held by the house",
     "deprecated_use": "who was told today of an old version, held by the house",
     "replies": "idempotency: a change together with the reply of its key",
     "pages": "from query parameters to a page, from rows to the list envelope",

@@ -15,6 +15,7 @@ from tests.vault.house import House
 from tests.vault.merchant import Merchant, card, merchant
 from vault.door.desk import Desk
 from vault.door.tokens import TokenDoor
+from vault.store.audit import AuditTrail
 from vault.store.keys import PublishableKey
 
 OLD, PRESENT = "2025-09-15", "2026-04-01"
@@ -55,13 +56,16 @@ def asked(
 
     async def scenario() -> list[httpx.Response]:
         async with merchant(served) as payer:
-            transport = httpx.ASGITransport(app=cast(Any, opened(payer)))
+            audit = AuditTrail(served.database_url)
+            transport = httpx.ASGITransport(app=cast(Any, opened(payer, audit)))
             async with httpx.AsyncClient(transport=transport, base_url="http://vault") as client:
-                return [await client.post("/v1/tokens", **request) for request in requests]
+                answers = [await client.post("/v1/tokens", **request) for request in requests]
+            await audit.close()
+            return answers
 
-    def opened(payer: Merchant) -> TokenDoor:
+    def opened(payer: Merchant, audit: AuditTrail) -> TokenDoor:
         desk = cast(Desk, OneKey(payer.key))
-        return TokenDoor(payer.tokenising, desk, operation, StandingClock(moment))
+        return TokenDoor(payer.tokenising, desk, audit, operation, StandingClock(moment))
 
     return uvloop.run(scenario())
 

@@ -7,7 +7,7 @@ sealed record; no answer, log line or error carries any part of what was sent
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
@@ -16,7 +16,9 @@ from contract.headers import Headers, read_headers, read_idempotency_key
 from contract.operations import Operation
 from contract.versions.entering import HEADER, check_name, check_served
 from contract.versions.registry import raised, standing_of
+from domain.api_keys import display
 from domain.api_versions import PRESENT
+from domain.audit_entries import cleaned
 from domain.ids import to_text
 from domain.refusals import Malformed, MethodNotAllowed, Missing, Refusal, Unavailable
 from runtime.clock import Clock
@@ -27,35 +29,38 @@ from vault.door.answers import Answer, Header, Message, Receive, Send, deliver
 from vault.door.cors import answer_headers, preflight_headers
 from vault.door.desk import Desk
 from vault.door.versions import version_headers, version_of
+from vault.door.witnessing import Asked, entry_of
 from vault.operations.reading import CardRefused
 from vault.operations.tokenising import Tokenising
+from vault.store.audit import AuditTrail
 from vault.store.instruments import Stored
 from vault.store.keys import PublishableKey
 
 TOKENS = "/v1/tokens"
 LIVENESS = "/healthz"
+METHOD_CHARACTERS = 32
+# Written to the audit trail when the client left before it could be answered.
+CLIENT_GONE_STATUS = 499
 
 _ALLOWED = {TOKENS: "POST, OPTIONS", LIVENESS: "GET, HEAD, OPTIONS"}
 _REPLAYED: Header = (b"idempotent-replayed", b"true")
 _ALIVE = b'{"status":"ok"}'
 
 
-class _Asked(NamedTuple):
-    """One request, so far as every answer needs it."""
-
-    method: str
-    path: str
-    request_id: str
-
-
 class TokenDoor:
     """An ASGI application."""
 
     def __init__(
-        self, tokenising: Tokenising, desk: Desk, operation: Operation, clock: Clock
+        self,
+        tokenising: Tokenising,
+        desk: Desk,
+        audit: AuditTrail,
+        operation: Operation,
+        clock: Clock,
     ) -> None:
         self._tokenising = tokenising
         self._desk = desk
+        self._audit = audit
         self._operation = operation
         self._clock = clock
 
@@ -63,22 +68,34 @@ class TokenDoor:
         if scope["type"] != "http":
             return
         began = self._clock.monotonic()
-        asked = _Asked(scope["method"], scope["path"], to_text("req", uuid7()))
+        asked = Asked(scope, uuid7())
         try:
             answer = await self._answer(asked, scope, receive)
         except ClientGone:
+            await self._witness(asked, CLIENT_GONE_STATUS, began)
             return
+        await self._witness(asked, answer.status, began)
         await deliver(answer, send, without_body=asked.method == "HEAD")
+
+    async def _witness(self, asked: Asked, status: int, began: float) -> None:
+        """Store the request's entry before it is answered; a probe of health has none."""
+        milliseconds = round((self._clock.monotonic() - began) * 1000, 3)
         log(
             "token_door",
             request_id=asked.request_id,
-            method=asked.method,
+            method=cleaned(asked.method, METHOD_CHARACTERS),
             path=asked.path if asked.path in _ALLOWED else "other",
-            status=answer.status,
-            duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+            status=status,
+            duration_ms=milliseconds,
         )
+        if asked.path == LIVENESS:
+            return
+        entry = entry_of(asked, self._operation, status, milliseconds, self._clock)
+        stored = self._audit.record(asked.uuid, asked.whose, entry)
+        if stored is not None:
+            await stored
 
-    async def _answer(self, asked: _Asked, scope: Message, receive: Receive) -> Answer:
+    async def _answer(self, asked: Asked, scope: Message, receive: Receive) -> Answer:
         livemode = False
         try:
             headers = self._enter(asked, scope)
@@ -87,10 +104,15 @@ class TokenDoor:
             elif asked.path == LIVENESS:
                 answer = Answer(200, [JSON_CONTENT_TYPE], _ALIVE)
             else:
-                key = await self._desk.admit(_text(headers, b"authorization"))
+                authorization = _text(headers, b"authorization")
+                key = await self._desk.admit(authorization)
+                asked.key = key, display(str(authorization))
                 livemode = key.livemode
+                if self._audit.rows.failing:
+                    # No card is taken in unseen (PCI DSS 4.0.1 req. 10.2.1, 10.7.2).
+                    raise Unavailable
                 typed = await self._typed(headers, scope, receive)
-                answer = await self._create(key, headers, typed, version_of(scope))
+                answer = await self._create(asked, key, typed, version_of(scope))
         except Refusal as refusal:
             answer = self._refused(refusal, asked)
         except DatabaseUnavailable:
@@ -102,7 +124,7 @@ class TokenDoor:
             answer = self._refused(InternalError(), asked)
         return self._stamped(answer, asked, scope, livemode)
 
-    def _enter(self, asked: _Asked, scope: Message) -> Headers:
+    def _enter(self, asked: Asked, scope: Message) -> Headers:
         """Path, method, header syntax: what needs no key."""
         allowed = _ALLOWED.get(asked.path)
         if allowed is None:
@@ -111,7 +133,7 @@ class TokenDoor:
             raise MethodNotAllowed(allowed)
         headers = read_headers(scope["headers"])
         if asked.path == TOKENS:
-            read_idempotency_key(headers)
+            asked.idempotency_key = read_idempotency_key(headers)
         if asked.path == LIVENESS and scope["query_string"]:
             raise Malformed("parameter_unknown")
         return headers
@@ -129,12 +151,10 @@ class TokenDoor:
         operation.body.check(typed)
         return typed
 
-    async def _create(
-        self, key: PublishableKey, headers: Headers, typed: Any, version: str
-    ) -> Answer:
-        request_key = read_idempotency_key(headers)
-        token, replayed = await self._tokenising.make(key, typed, request_key)
+    async def _create(self, asked: Asked, key: PublishableKey, typed: Any, version: str) -> Answer:
+        token, replayed = await self._tokenising.make(key, typed, asked.idempotency_key)
         shown = _shown(token)
+        asked.resource_id = shown["id"]
         self._operation.answers.check(201, shown)
         if version != PRESENT:
             rendering = self._operation.older[version]
@@ -143,7 +163,7 @@ class TokenDoor:
         replay = [_REPLAYED] if replayed else []
         return Answer(201, [JSON_CONTENT_TYPE, *replay], encode(shown))
 
-    def _refused(self, refusal: Refusal, asked: _Asked) -> Answer:
+    def _refused(self, refusal: Refusal, asked: Asked) -> Answer:
         if asked.path == TOKENS and not isinstance(refusal, MethodNotAllowed):
             self._operation.answers.check_refusal(refusal)
         status, headers, body = refuse(refusal, asked.request_id)
@@ -151,7 +171,7 @@ class TokenDoor:
             headers.append(_REPLAYED)
         return Answer(status, headers, body)
 
-    def _stamped(self, answer: Answer, asked: _Asked, scope: Message, livemode: bool) -> Answer:
+    def _stamped(self, answer: Answer, asked: Asked, scope: Message, livemode: bool) -> Answer:
         origin = dict(scope["headers"]).get(b"origin")
         if asked.method == "OPTIONS":
             cors = preflight_headers(origin, _ALLOWED.get(asked.path, "").encode())
