@@ -4,6 +4,7 @@ The vault writes chains of its own and hands their ends over the private door: n
 can rewrite what the other has seen.
 """
 
+import asyncio
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -31,6 +32,8 @@ from runtime.log import log
 SEALED_PURPOSE: Final = "audit root signing key"
 CHAINS_PER_QUESTION: Final = 500
 VAULT_SECONDS: Final = 5.0
+VAULT_ATTEMPTS: Final = 3
+VAULT_PAUSE_SECONDS: Final = 0.5
 # Entries are stored within seconds; those that had to wait lie in last month at the oldest.
 LOOKED_BACK: Final = timedelta(days=35)
 _MILLISECOND_BITS: Final = 80
@@ -97,9 +100,8 @@ async def _vaults_heads(house: House, since: UUID) -> list[SealedHead]:
             after=after,
             limit=CHAINS_PER_QUESTION,
         )
-        try:
-            answer = await house.vault.call(question, VAULT_SECONDS)
-        except NoAnswer:
+        answer = await _asked(house, question)
+        if answer is None:
             log("audit_heads_of_vault_missing")
             return found
         if not isinstance(answer, relay.AuditHeads):
@@ -111,6 +113,16 @@ async def _vaults_heads(house: House, since: UUID) -> list[SealedHead]:
             for head in answer.heads
         ]
         after = answer.heads[-1].chain
+
+
+async def _asked(house: House, question: relay.ListAuditHeads) -> relay.Answer | None:
+    """The vault's answer; a process that has just started has no connection yet."""
+    for _ in range(VAULT_ATTEMPTS):
+        try:
+            return await house.vault.call(question, VAULT_SECONDS)
+        except NoAnswer:
+            await asyncio.sleep(VAULT_PAUSE_SECONDS)
+    return None
 
 
 def _first_id(moment: datetime) -> UUID:

@@ -21,7 +21,8 @@ class Directory:
     def put(self, name: str, content: bytes) -> None:
         """Write a file and its directory entry through to the disk; see `Archive.put`."""
         path = self._path / name
-        path.parent.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
+        for directory in (self._path, path.parent):
+            directory.mkdir(mode=_OWNER_ONLY, parents=True, exist_ok=True)
         known = self.get(name)
         if known is not None:
             _check_same(name, known, content)
