@@ -5,8 +5,6 @@ section 9; PCI DSS 4.0.1 req. 10.5.1 asks for one).  The bucket must have been m
 Object Lock.  Credentials, region and endpoint are boto3's own settings.
 """
 
-import base64
-import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -43,12 +41,11 @@ class Bucket:
             if known != content:
                 raise FileExistsError(f"{name} is in the archive with another content")
             return
-        digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
         self._client.put_object(
             Bucket=self._bucket,
             Key=self._prefix + name,
             Body=content,
-            ChecksumSHA256=digest,
+            ChecksumAlgorithm="SHA256",
             ObjectLockMode="COMPLIANCE",
             ObjectLockRetainUntilDate=datetime.now(UTC) + RETENTION,
         )

@@ -106,7 +106,7 @@ class TokenDoor:
             else:
                 authorization = _text(headers, b"authorization")
                 key = await self._desk.admit(authorization)
-                asked.key = key, display(str(authorization))
+                asked.key = key, display(str(authorization).partition(" ")[2].strip())
                 livemode = key.livemode
                 if self._audit.rows.failing:
                     # No card is taken in unseen (PCI DSS 4.0.1 req. 10.2.1, 10.7.2).
