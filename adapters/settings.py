@@ -37,6 +37,8 @@ class Settings:
     requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
     # Whose `X-Forwarded-For` is believed.
     trusted_proxies: tuple[Network, ...] = ()
+    # s3://bucket/prefix or a directory; empty: audit-archive in the state directory.
+    audit_archive: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -70,6 +72,7 @@ class Settings:
                 environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
             ),
             trusted_proxies=trusted_proxies(environment),
+            audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),
         )
 
     @property

@@ -20,7 +20,10 @@ EXTENSIONS: Final[Mapping[str, tuple[object, ...]]] = {
     "x-max-body-bytes": (0, 262_144, 1_048_576),
     "x-cache": ("no-store", "private-no-cache", "private-300", "public-86400"),
 }
-OTHER_EXTENSIONS = ("x-errors", "x-item-errors", "x-sdk", "x-paginated", "x-oauth")
+# What takes a card or moves money with one says `x-card-data: true`: it is refused while
+# audit entries cannot be stored.
+CARD_DATA: Final = "x-card-data"
+OTHER_EXTENSIONS = (CARD_DATA, "x-errors", "x-item-errors", "x-sdk", "x-paginated", "x-oauth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class Operation:
     max_body_bytes: int
     cache: str
     errors: frozenset[str]
+    card_data: bool
     requirements: tuple[Requirement, ...]
     parameters: Parameters
     body: Body | None
@@ -91,6 +95,7 @@ def _compiled(
         max_body_bytes=max_body_bytes,
         cache=node["x-cache"],
         errors=frozenset(node["x-errors"]),
+        card_data=node.get(CARD_DATA, False),
         requirements=tuple(_requirements(place)),
         parameters=parameters,
         body=None if body is None else Body(document, body, max_body_bytes),
@@ -106,6 +111,10 @@ def _check_extensions(place: Place) -> None:
     for extension, legal in EXTENSIONS.items():
         if node.get(extension) not in legal:
             raise DocumentError(f"{name}: {extension} is missing or unknown")
+    if node.get(CARD_DATA, True) is not True:
+        raise DocumentError(f"{name}: {CARD_DATA} is true or left out")
+    if CARD_DATA in node and "service_unavailable" not in node.get("x-errors", ()):
+        raise DocumentError(f"{name}: {CARD_DATA} can be answered service_unavailable")
     if not node.get("x-errors"):
         raise DocumentError(f"{name}: x-errors is missing")
     given = {key for key in node if key.startswith("x-")}

@@ -1,8 +1,8 @@
 """Messages of the private relay door between the main house and the vault.
 
-Every request but ListChargebacks names the merchant and mode it acts for; the vault looks
-nothing up outside that pair.  Ids are native UUIDs, amounts are integers in minor units of
-`currency`.
+Every request but ListChargebacks and those about the audit trail names the merchant and mode
+it acts for; the vault looks nothing up outside that pair.  Ids are native UUIDs, amounts are
+integers in minor units of `currency`.
 `attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
 the same attempt arriving twice is answered with the stored result and never begun twice.
 Source: contract-decisions "Money", docs/decisions on the vault door.
@@ -149,6 +149,33 @@ class PublishKey(_Scoped, kw_only=True, frozen=True, tag="publish_key"):
     expires_at: datetime | None = None
 
 
+class ListAuditHeads(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_audit_heads"
+):
+    """Where each chain of the token door's audit trail stands that has an entry from `since`.
+
+    Chains after the chain `after`, in their order. Answers AuditHeads with at most `limit`.
+    """
+
+    request_id: str
+    since: UUID
+    after: UUID
+    limit: int
+
+
+class ReadAuditSegment(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="read_audit_segment"
+):
+    """Entries of a chain with a sequence over `after` up to `through`, at most `limit` of them,
+    to be archived. Answers AuditSegment."""
+
+    request_id: str
+    chain: UUID
+    after: int
+    through: int
+    limit: int
+
+
 class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
     """Is the vault, with its database, there? Answers Done."""
 
@@ -168,6 +195,8 @@ Request = (
     | OpenChargeback
     | RuleOnChargeback
     | PublishKey
+    | ListAuditHeads
+    | ReadAuditSegment
     | Echo
 )
 
@@ -242,8 +271,52 @@ class ChargebackNews(
     chargebacks: list[Chargeback]
 
 
+class AuditHead(msgspec.Struct, kw_only=True, frozen=True):
+    """The end of a chain; `hash` is hexadecimal."""
+
+    chain: UUID
+    sequence: int
+    hash: str
+
+
+class AuditHeads(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="audit_heads"):
+    """Ends of chains, in the order of the chains."""
+
+    heads: list[AuditHead]
+
+
+class AuditEntry(msgspec.Struct, kw_only=True, frozen=True):
+    """An entry as it is stored: `entry` is its JSON, `previous` and `hash` are hexadecimal."""
+
+    id: UUID
+    merchant_id: UUID
+    livemode: bool | None
+    entry: str
+    sequence: int
+    previous: str
+    hash: str
+
+
+class AuditSegment(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="audit_segment"
+):
+    """Entries of one chain, in its order."""
+
+    entries: list[AuditEntry]
+
+
 class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="done"):
     """It is done, or was done before."""
 
 
-Answer = Instrument | Decision | Resolution | Rejected | Chargeback | ChargebackNews | Done
+Answer = (
+    Instrument
+    | Decision
+    | Resolution
+    | Rejected
+    | Chargeback
+    | ChargebackNews
+    | AuditHeads
+    | AuditSegment
+    | Done
+)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from adapters.audit_archive import Archive, open_archive
 from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
 from adapters.limiter import Limiter
@@ -17,6 +18,7 @@ from adapters.settings import Settings
 from adapters.token_records import TokenRecords
 from adapters.vault_door import VaultDoor
 from flows.access_tokens import TokenRing
+from flows.audit_alarm import AuditAlarm
 from flows.authentication import KeyRing
 from flows.client_secrets import ClientSecrets
 from flows.deprecated_use import DeprecatedUse
@@ -56,6 +58,7 @@ class House:
     payment: Coalescer[PaymentKey, Row | None]
     customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
+    audit_alarm: AuditAlarm
     keys: KeyRing
     tokens: TokenRing
     token_records: TokenRecords
@@ -70,6 +73,7 @@ class House:
     limiter: Limiter
     overuse: Overuse
     room: Room
+    archive: Archive
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -87,6 +91,7 @@ class House:
         await self.payment.close()
         await self.customer.close()
         await self.audit.close()
+        await self.audit_alarm.close()
         await self.announcements.close()
         await self.deprecated_use.close()
         await self.overuse.close()
@@ -126,6 +131,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
+        audit_alarm=AuditAlarm(database, clock),
         keys=keys,
         tokens=tokens,
         token_records=records,
@@ -140,7 +146,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         limiter=Limiter(settings.redis_url, clock, settings.limiter_processes),
         overuse=Overuse(database, clock),
         room=Room(settings.requests_in_flight),
+        archive=open_archive(settings.audit_archive, settings.state_directory),
     )
+    house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()
     await vault.start()
     house.announcements.start()

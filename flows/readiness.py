@@ -26,6 +26,7 @@ async def check_readiness(house: House, request_id: str) -> dict[str, Any]:
         "redis": redis,
         "card_network_gateway": "ok" if vault else "degraded",
         "vault": "ok" if vault else "down",
+        "audit": house.audit.state,
     }
     status = "unready" if "down" in checks.values() else "ready"
     return {"status": status, "checks": checks}

@@ -63,6 +63,7 @@ class Exchange:
         "request_id",
         "request_uuid",
         "resource_id",
+        "risk_signals",
         "scope",
         "scopes_used",
         "send",
@@ -101,6 +102,8 @@ class Exchange:
         self.resource_id: str | None = None  # represent
         # Merchant and mode where no key says them: those of a person who is signed in.
         self.whose: tuple[UUID, bool] | None = None  # represent
+        # {"ip_country": ..., "velocity_flag": ...} where they were looked at.
+        self.risk_signals: dict[str, Any] | None = None
         self.status = 0  # represent, shorten or envelope
         self.answer_headers: list[RawHeader] = []  # represent, shorten or envelope, then stamp
         self.answer_body = b""  # represent, shorten or envelope

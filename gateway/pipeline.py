@@ -12,6 +12,7 @@ from contract.operations import Operation, Requirement
 from gateway.exchange import EdgeStep, Exchange, Handler, OperationStep, Proceed
 from gateway.steps import (
     audit,
+    audit_sink,
     authenticate,
     authorise,
     body,
@@ -51,6 +52,7 @@ WITH_AN_OPERATION: tuple[OperationStep, ...] = (shed.bind, header_syntax.bind)
 WITH_A_CALLER: tuple[OperationStep, ...] = (
     standing.bind,
     rate_limit.bind,
+    audit_sink.bind,
     body.bind,
     version.bind,
     validate.bind,

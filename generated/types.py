@@ -1233,6 +1233,7 @@ class ReadinessChecks(TypedDict):
     redis: CheckStatus
     card_network_gateway: CheckStatus
     vault: CheckStatus
+    audit: CheckStatus
 
 
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']

@@ -1,4 +1,9 @@
-"""`python -m models.migrate`: bring the main database to this version's tables."""
+"""`python -m models.migrate`: bring the main database to this version's tables.
+
+The owner migrates (MIGRATION_DATABASE_URL) and grants the service (DATABASE_URL) what it
+needs: everything but the audit trail may be changed, the trail read and added to
+(PCI DSS 4.0.1 req. 7.2.5, 10.3.2).  With one URL for both there is nothing to grant.
+"""
 
 import os
 from pathlib import Path
@@ -9,13 +14,16 @@ from alembic.config import Config
 
 from models.partitions import ensure_partitions
 from runtime.clock import SystemClock
+from runtime.granting import grant
+
+APPEND_ONLY = ("audit_entries", "audit_roots", "audit_heads", "audit_keys", "audit_exports")
 
 # Two processes that migrate at once take turns; the number only has to be this one's own.
 _MIGRATION_LOCK = 0x7061_796D_696E_7431
 
 
-def migrate(database_url: str) -> None:
-    """Run every migration that has not run, and make the months' partitions."""
+def migrate(database_url: str, service_role: str | None = None) -> None:
+    """Run every migration that has not run, make the months' partitions, grant the service."""
     url = sa.make_url(database_url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     config = Config()
@@ -26,7 +34,10 @@ def migrate(database_url: str) -> None:
         command.upgrade(config, "head")
         for statement in ensure_partitions(SystemClock().now()):
             connection.execute(sa.text(statement))
+        if service_role is not None and service_role != url.username:
+            grant(connection, service_role, APPEND_ONLY)
 
 
 if __name__ == "__main__":
-    migrate(os.environ["DATABASE_URL"])
+    service = os.environ["DATABASE_URL"]
+    migrate(os.environ.get("MIGRATION_DATABASE_URL", service), sa.make_url(service).username)

@@ -23,7 +23,13 @@ STOP_SECONDS = 60.0
 GLANCE_SECONDS = 0.05
 
 # Tests make and break servers of their own; somebody's real ones are left alone.
-EXTERNAL_SERVERS = ("DATABASE_URL", "VAULT_DATABASE_URL", "REDIS_URL")
+EXTERNAL_SERVERS = (
+    "DATABASE_URL",
+    "VAULT_DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "VAULT_MIGRATION_DATABASE_URL",
+    "REDIS_URL",
+)
 GENUINE = ("scripts/serve",)
 # The same without the installation; answers that break the document are 500s there.
 STRICT = (sys.executable, "-P", "-m", "scripts.launcher.serve")

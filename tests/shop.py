@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import httpx
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from domain.ids import from_text
 from tests.serving import Serving
@@ -159,6 +160,28 @@ class Shop:
         """The database of the main house, or of `paymint-vault`, with the process's own role."""
         variable = "VAULT_DATABASE_URL" if process == "paymint-vault" else "DATABASE_URL"
         return psycopg.connect(self.environment[process][variable], autocommit=True)
+
+    def owned_database(self, process: str = "paymint-api") -> psycopg.Connection[tuple[Any, ...]]:
+        """The same database with the role that owns its tables."""
+        module, variable = {
+            "paymint-api": ("models.migrate", "MIGRATION_DATABASE_URL"),
+            "paymint-vault": ("vault.migrate", "VAULT_MIGRATION_DATABASE_URL"),
+        }[process]
+        return psycopg.connect(self.environment[module][variable], autocommit=True)
+
+    def superuser_database(
+        self, process: str = "paymint-api"
+    ) -> psycopg.Connection[tuple[Any, ...]]:
+        """The same database for one who may do anything there, as whoever holds the server."""
+        parts = conninfo_to_dict(
+            self.environment[process][
+                "VAULT_DATABASE_URL" if process == "paymint-vault" else "DATABASE_URL"
+            ]
+        )
+        password = self.serving.state("secrets")["postgres"]
+        return psycopg.connect(
+            **{**parts, "user": "postgres", "password": password}, autocommit=True
+        )
 
     def journal(self, payment: str | None = None) -> list[dict[str, Any]]:
         """What the simulated networks decided, of one payment or of all, in their order."""

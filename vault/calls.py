@@ -1,5 +1,7 @@
 """Every message of the private door, and who answers it."""
 
+from typing import NamedTuple
+
 from prometheus_client import Counter
 
 from contract import relay
@@ -11,6 +13,7 @@ from vault.operations.charging import Charging
 from vault.operations.disputing import Disputing
 from vault.operations.keeping import Keeping
 from vault.operations.resolving import Resolving
+from vault.operations.witnessing import Witnessing
 from vault.outcomes import CallRefused, CallUndecided
 
 DisputeCall = (
@@ -26,23 +29,22 @@ NO_NEWS = "no_news"
 _CALLS = Counter("paymint_relay_calls", "Calls of the private door", ["call", "outcome"])
 
 
+class Operations(NamedTuple):
+    """What the vault does when it is asked."""
+
+    charging: Charging
+    resolving: Resolving
+    keeping: Keeping
+    disputing: Disputing
+    announcing: Announcing
+    witnessing: Witnessing
+
+
 class Calls:
     """Answers the relay door's calls and writes one line for each."""
 
-    def __init__(
-        self,
-        charging: Charging,
-        resolving: Resolving,
-        keeping: Keeping,
-        disputing: Disputing,
-        announcing: Announcing,
-        clock: Clock,
-    ) -> None:
-        self._charging = charging
-        self._resolving = resolving
-        self._keeping = keeping
-        self._disputing = disputing
-        self._announcing = announcing
+    def __init__(self, operations: Operations, clock: Clock) -> None:
+        self._operations = operations
         self._clock = clock
 
     async def answer(self, request: relay.Request, deadline_ms: int) -> relay.Answer:
@@ -79,34 +81,38 @@ class Calls:
     async def _dispatch(self, request: relay.Request, deadline_ms: int) -> relay.Answer:
         match request:
             case relay.Authorise() | relay.Capture() | relay.Reverse() | relay.Refund():
-                return await self._charging.charge(request, deadline_ms)
+                return await self._operations.charging.charge(request, deadline_ms)
             case relay.Resolve():
-                return await self._resolving.resolve(request)
+                return await self._operations.resolving.resolve(request)
             case relay.Describe():
-                return await self._keeping.describe(request)
+                return await self._operations.keeping.describe(request)
             case relay.Attach():
-                return await self._keeping.attach(request)
+                return await self._operations.keeping.attach(request)
             case relay.Erase():
-                return await self._keeping.erase(request)
+                return await self._operations.keeping.erase(request)
             case relay.PublishKey():
-                return await self._announcing.announce(request)
+                return await self._operations.announcing.announce(request)
+            case relay.ListAuditHeads():
+                return await self._operations.witnessing.heads(request)
+            case relay.ReadAuditSegment():
+                return await self._operations.witnessing.segment(request)
             case relay.Echo():
-                return await self._announcing.echo()
+                return await self._operations.announcing.echo()
             case _:
                 return await self._dispute(request)
 
     async def _dispute(self, request: DisputeCall) -> relay.Answer:
         match request:
             case relay.ListChargebacks():
-                return await self._disputing.news(request)
+                return await self._operations.disputing.news(request)
             case relay.AcknowledgeChargeback():
-                return await self._disputing.acknowledge(request)
+                return await self._operations.disputing.acknowledge(request)
             case relay.Represent():
-                return await self._disputing.represent(request)
+                return await self._operations.disputing.represent(request)
             case relay.OpenChargeback():
-                return self._disputing.open(request)
+                return self._operations.disputing.open(request)
             case relay.RuleOnChargeback():
-                return await self._disputing.rule(request)
+                return await self._operations.disputing.rule(request)
 
 
 def _outcome(answer: relay.Answer) -> str:
@@ -117,6 +123,8 @@ def _outcome(answer: relay.Answer) -> str:
             return answer.code
         case relay.Resolution():
             return answer.state
+        case relay.AuditHeads() | relay.AuditSegment():
+            return NO_NEWS
         case relay.ChargebackNews():
             return "news" if answer.chargebacks else NO_NEWS
         case _:

@@ -15,7 +15,7 @@ from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from runtime.room import Room
-from vault.calls import Calls
+from vault.calls import Calls, Operations
 from vault.door.desk import Desk
 from vault.door.limiting import DoorLimits
 from vault.door.relay import RelayDoor, server_tls
@@ -31,14 +31,17 @@ from vault.operations.keeping import Keeping
 from vault.operations.resolving import Resolving
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
+from vault.operations.witnessing import Witnessing
 from vault.settings import Settings, read_settings
 from vault.store.attempts import AttemptStore
+from vault.store.audit import AuditStore, AuditTrail
 from vault.store.chargebacks import ChargebackStore
 from vault.store.instruments import ERASED_PER_STATEMENT, InstrumentStore
 from vault.store.keys import DataKeyStore, PublishableKeyStore
 from vault.store.tokens import TokenStore
 
 SWEEP_SECONDS = 15.0
+PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 0.5
 
 
@@ -62,6 +65,8 @@ class Vault:
         self._attempts = AttemptStore(self._database, settings.database_url)
         self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
         self._tokens = TokenStore(settings.database_url)
+        self._audit = AuditTrail(settings.database_url)
+        self._audit_store = AuditStore(self._database)
         self._network = SimulatedNetworks(self._journal, settings.network_latency, self._clock)
         self._disputing = Disputing(ChargebackStore(self._database), self._network)
         self._relay = RelayDoor(self._calls().answer, self._clock)
@@ -75,9 +80,12 @@ class Vault:
             ends.push_async_callback(self._database.close)
             ends.push_async_callback(self._attempts.close)
             ends.push_async_callback(self._tokens.close)
+            ends.push_async_callback(self._audit.close)
             ends.callback(self._journal.close)
             sweep = asyncio.create_task(self._keep_sweeping())
             ends.callback(sweep.cancel)
+            parting = asyncio.create_task(self._keep_making_partitions())
+            ends.callback(parting.cancel)
             collecting = asyncio.create_task(self._keep_collecting())
             ends.callback(collecting.cancel)
             tls = server_tls(self._settings.state_directory / "tls")
@@ -95,14 +103,15 @@ class Vault:
     def _calls(self) -> Calls:
         network = self._network
         charging = Charging(self._attempts, self._keyring, self._codes, network, self._clock)
-        return Calls(
+        operations = Operations(
             charging,
             Resolving(self._attempts, charging, network),
             Keeping(self._instruments, self._keyring, self._codes),
             self._disputing,
             Announcing(self._publishable_keys),
-            self._clock,
+            Witnessing(self._audit_store),
         )
+        return Calls(operations, self._clock)
 
     def _token_door(self) -> TokenDoor:
         tokenising = Tokenising(
@@ -118,7 +127,7 @@ class Vault:
         return TokenDoor(
             tokenising,
             Desk(self._publishable_keys, self._clock),
-            Entrance(limits, Room(settings.requests_in_flight)),
+            Entrance(limits, Room(settings.requests_in_flight), self._audit),
             compile_operations(load_document(), "vault")["create_token"],
             self._calendar,
         )
@@ -132,6 +141,15 @@ class Vault:
                     await asyncio.sleep(0)
             except DatabaseUnavailable as error:
                 log_exception("sweep_failed", error)
+
+    async def _keep_making_partitions(self) -> None:
+        while True:
+            try:
+                await self._audit_store.make_partitions(self._clock.now())
+            except Exception as error:
+                # The default partition takes in what no month covers.
+                log_exception("partitions_not_made", error)
+            await asyncio.sleep(PARTITIONS_LOOK_AGAIN_SECONDS)
 
     async def _keep_collecting(self) -> None:
         while True:

@@ -7,6 +7,8 @@ from functools import partial
 import uvloop
 
 from adapters.settings import Settings
+from flows.audit_archiving import AuditArchiving
+from flows.audit_sealing import seal_heads
 from flows.authorisation_expiry import end_expired_authorisations
 from flows.card_erasure import erase_detached_cards
 from flows.dispute_intake import take_in_chargebacks
@@ -30,6 +32,8 @@ EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
 CLOCKS_LOOK_AGAIN_SECONDS = 1.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
+SEALED_EVERY_SECONDS = 60.0
+ARCHIVE_LOOKS_AGAIN_SECONDS = 10.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 OAUTH_LOOKS_AGAIN_SECONDS = 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
@@ -44,6 +48,7 @@ class Worker:
         self._refunds = Refunds(house)
         self._disputes = Disputes(house)
         chargebacks = partial(take_in_chargebacks, house)
+        archiving = AuditArchiving(house)
         resume = partial(resume_due_payments, house)
         self._loops = (
             self._deliveries.loop,
@@ -59,6 +64,8 @@ class Worker:
             Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
             Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
             Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
+            Turning("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
+            Turning("audit archive", archiving.turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 

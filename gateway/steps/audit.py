@@ -1,31 +1,23 @@
-"""Writes who asked what, and what came of it: one entry per request.
+"""Writes who asked what, and what came of it: one entry per request, before its answer.
 
 The fields are those of blueprint section 9, "Audit Logging Schema" (PCI DSS 4.0.1 req.
 10.2.1, 10.2.2): user, type of event, date, success or failure, origin, affected resource.
-Nothing a client wrote is copied but its user agent, cut and cleaned (req. 3.5.1).
+A request whose work is done is answered even where its entry cannot be stored now: the
+client must not be told that nothing was done.  The entry is kept and written again.
 """
 
 import re
 import time
-from functools import lru_cache
 from typing import Any
 
+from domain.audit_entries import PATH_CHARACTERS, USER_AGENT_CHARACTERS, cleaned
 from domain.ids import to_text
 from gateway.exchange import Exchange, Proceed
 from runtime.log import log
 
-USER_AGENT_CHARACTERS = 256
-PATH_CHARACTERS = 256
-REMEMBERED_TEXTS = 1024
-MASK = "[masked]"
-# A mask of 8 characters stands for 73 at most, so no cut number comes within the limit; what
-# is remembered must not be as long as the client likes.
-READ_PER_KEPT = 10
+# Probes of the process's health are no requests of anybody.
+UNRECORDED_TAG = "health"
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-# As many digits as a card number has, of any script and however they are grouped.  A line of
-# the log may lose a number that is none; a card number must not get by.
-_CARD_NUMBERS = re.compile(r"\d(?:[\W_]{0,3}\d){11,18}")
 _PUBLIC_ID = re.compile(r"[a-z]{2,3}_[0-9a-f]{32}")
 
 
@@ -36,9 +28,14 @@ def bind(proceed: Proceed) -> Proceed:
         milliseconds = round((time.perf_counter() - started) * 1000, 3)
         entry = _entry(exchange, milliseconds)
         log("request", **entry)
+        operation = exchange.operation
+        if operation is not None and operation.tag == UNRECORDED_TAG:
+            return
         caller = exchange.caller
         whose = exchange.whose if caller is None else (caller.merchant_id, caller.livemode)
-        exchange.house.audit.record(exchange.request_uuid, whose, entry)
+        stored = exchange.house.audit.record(exchange.request_uuid, whose, entry)
+        if stored is not None:
+            await stored
 
     return audited
 
@@ -65,6 +62,7 @@ def _entry(exchange: Exchange, milliseconds: float) -> dict[str, Any]:
         "resource_id": exchange.resource_id or _named_in_path(exchange),
         "scopes_used": exchange.scopes_used,
         "idempotency_key": exchange.idempotency_key,
+        "risk_signals": exchange.risk_signals,
     }
 
 
@@ -73,13 +71,3 @@ def _named_in_path(exchange: Exchange) -> str | None:
     for text in reversed(exchange.path_parameters.values()):
         return text if _PUBLIC_ID.fullmatch(text) else None
     return None
-
-
-def cleaned(text: str, limit: int) -> str:
-    """A text of the client's, without control characters and card numbers, cut to `limit`."""
-    return _cleaned(text[: limit * READ_PER_KEPT], limit)
-
-
-@lru_cache(REMEMBERED_TEXTS)
-def _cleaned(text: str, limit: int) -> str:
-    return _CARD_NUMBERS.sub(MASK, _CONTROLS.sub(" ", text))[:limit]

@@ -6,6 +6,7 @@ tenant rules by tests/models/test_tenancy.py.
 
 from models.tables.accounts import API_KEYS, MERCHANTS, PLATFORM_KEYS, PRODUCTION_ACCESS
 from models.tables.alerts import ALERTS
+from models.tables.audit import AUDIT_EXPORTS, AUDIT_HEADS, AUDIT_KEYS, AUDIT_ROOTS
 from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
@@ -25,6 +26,10 @@ from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES,
 
 GLOBAL_TABLES = frozenset(
     {
+        "audit_exports",
+        "audit_heads",
+        "audit_keys",
+        "audit_roots",
         "data_keys",
         "merchants",
         "oauth_clients",
@@ -38,6 +43,10 @@ __all__ = [
     "ALERTS",
     "API_KEYS",
     "AUDIT_ENTRIES",
+    "AUDIT_EXPORTS",
+    "AUDIT_HEADS",
+    "AUDIT_KEYS",
+    "AUDIT_ROOTS",
     "COUNTERS",
     "CUSTOMERS",
     "DATA_KEYS",

@@ -47,7 +47,13 @@ AUDIT_ENTRIES = sa.Table(
     sa.Column("livemode", sa.Boolean),
     sa.Column("entry", JSON, nullable=False),
     created(),
+    # The place in its chain (domain/audit_chain.py); null in entries older than the chains.
+    identifier("chain"),
+    sa.Column("sequence", sa.BigInteger),
+    sa.Column("previous", BYTEA),
+    sa.Column("hash", BYTEA),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
+    sa.Index("audit_entries_by_chain", "chain", "sequence"),
     sa.Index(
         "audit_entries_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")
     ),

@@ -1,6 +1,7 @@
 """The two databases, each with a role of its own: neither house can open the other's.
 
-PCI DSS 4.0.1 req. 7.2: the main house's role cannot connect to the vault's database.
+PCI DSS 4.0.1 req. 7.2: the main house's role cannot connect to the vault's database.  What a
+service runs as owns nothing: an owner's role migrates and grants (req. 7.2.5, 10.3.2).
 """
 
 from collections.abc import Iterator
@@ -20,10 +21,15 @@ CONNECT_SECONDS = 10
 
 @dataclass(frozen=True)
 class DatabaseUrls:
-    """Connection URLs of the main house's and the vault's database."""
+    """Connection URLs of the main house's and the vault's database.
+
+    The owners' are empty where one role both owns and serves.
+    """
 
     main: str
     vault: str
+    main_owner: str = ""
+    vault_owner: str = ""
 
 
 Session = psycopg.Connection[tuple[object, ...]]
@@ -78,23 +84,44 @@ def close_to_public(connection: Session, name: str) -> None:
 
 
 def embedded_databases(cluster: Cluster, state: StateDirectory) -> DatabaseUrls:
-    """Makes what is missing in our own cluster; each name is role and database in one."""
-    urls = []
+    """Makes what is missing in our own cluster: each database has a role and an owner."""
+    urls, owners = [], []
     with session(cluster.url()) as connection:
         for name in ("paymint", "paymint_vault"):
-            password = state.password(name)
-            make_role(connection, name, password)
-            make_database(connection, name, owner=name)
+            owner = f"{name}_owner"
+            passwords = {role: state.password(role) for role in (name, owner)}
+            for role, password in passwords.items():
+                make_role(connection, role, password)
+            make_database(connection, name, owner=owner)
             close_to_public(connection, name)
-            urls.append(cluster.url(name, name, password))
+            hand_over(connection, cluster.url(name), name, owner)
+            urls.append(cluster.url(name, name, passwords[name]))
+            owners.append(cluster.url(name, owner, passwords[owner]))
         close_to_public(connection, "postgres")
-    return DatabaseUrls(*urls)
+    return DatabaseUrls(*urls, *owners)
 
 
-def external_databases(main: str, vault: str, state: StateDirectory) -> DatabaseUrls:
-    """The user's database; the vault's is made on the same server when none is named."""
+def hand_over(connection: Session, url: str, name: str, owner: str) -> None:
+    """Gives database `name` and all in it to its owner; the role `name` may only connect.
+
+    In a database made before there were owners, everything belongs to that role.
+    """
+    service, owning = sql.Identifier(name), sql.Identifier(owner)
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(service, owning))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(service, service))
+    with session(url) as inside:
+        inside.execute(sql.SQL("REASSIGN OWNED BY {} TO {}").format(service, owning))
+
+
+def external_databases(
+    main: str, vault: str, state: StateDirectory, owners: tuple[str, str] = ("", "")
+) -> DatabaseUrls:
+    """The user's database; the vault's is made on the same server when none is named.
+
+    `owners` are the URLs by which the main house's and the vault's database are migrated.
+    """
     if vault:
-        return DatabaseUrls(main, vault)
+        return DatabaseUrls(main, vault, *owners)
     with session(main) as connection:
         name = f"{connection.info.dbname}_vault"
         password = state.password(f"{connection.info.host}/{name}")
@@ -108,7 +135,7 @@ def external_databases(main: str, vault: str, state: StateDirectory) -> Database
     url = same_server(main, name, password)
     with session(url) as connection:
         close_to_public(connection, name)
-    return DatabaseUrls(main, url)
+    return DatabaseUrls(main, url, owners[0])
 
 
 def make_vault_beside(connection: Session, name: str, password: str) -> None:

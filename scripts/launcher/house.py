@@ -33,6 +33,18 @@ LIMITS = (
     "PAYMINT_MAX_REQUESTS_IN_FLIGHT",
     "PAYMINT_TRUSTED_PROXIES",
 )
+# Where the worker archives sealed audit entries, and how boto3 gets there.
+ARCHIVE = (
+    "PAYMINT_AUDIT_ARCHIVE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -109,6 +121,7 @@ class House:
             "PAYMINT_METRICS_PORT": str(self.ports.worker_metrics),
             "PAYMINT_PROCESS_NUMBER": "1",
         }
+        environment |= {name: os.environ[name] for name in ARCHIVE if name in os.environ}
         # What the worker changes must not stay in the cache as it was.
         if self.redis_url and os.environ.get(READ_CACHE) == "1":
             environment["REDIS_URL"] = self.redis_url
@@ -125,12 +138,21 @@ class House:
             patience=GRACE_SECONDS,
         )
 
+    def migrations(self) -> dict[str, dict[str, str]]:
+        """The environment of each migration, by its module: the owner's URL is only there."""
+        environments, urls = self.environments(), self.databases
+        main, vault = environments["paymint-api"], environments["paymint-vault"]
+        return {
+            "models.migrate": main | {"MIGRATION_DATABASE_URL": urls.main_owner or urls.main},
+            "vault.migrate": vault
+            | {"VAULT_MIGRATION_DATABASE_URL": urls.vault_owner or urls.vault},
+        }
+
     def migrate(self) -> None:
         """Brings both databases to the present shape, side by side."""
-        environments = self.environments()
         runs = [
-            start_module(self.root, "models.migrate", environments["paymint-api"]),
-            start_module(self.root, "vault.migrate", environments["paymint-vault"]),
+            start_module(self.root, module, environment)
+            for module, environment in self.migrations().items()
         ]
         outcomes = [(run.communicate()[0], run) for run in runs]
         for output, run in outcomes:

@@ -29,6 +29,11 @@ from scripts.launcher.supervision import Supervisor
 from scripts.launcher.valkey import Valkey
 
 SERVER_PATIENCE_SECONDS = 60.0
+VAULT_AND_OWNERS = (
+    "VAULT_DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "VAULT_MIGRATION_DATABASE_URL",
+)
 HOUSE_PATIENCE_SECONDS = 60.0
 
 
@@ -124,7 +129,8 @@ class Stack:
     def _start_databases(self) -> DatabaseUrls:
         if url := os.environ.get("DATABASE_URL"):
             self._console.say("using the database of DATABASE_URL")
-            return external_databases(url, os.environ.get("VAULT_DATABASE_URL", ""), self.state)
+            vault, *owners = (os.environ.get(name, "") for name in VAULT_AND_OWNERS)
+            return external_databases(url, vault, self.state, (owners[0], owners[1]))
         place = self._server_place()
         self.postgres_binaries = postgres_binaries(place)
         password = self.state.password("postgres")
@@ -162,7 +168,8 @@ class Stack:
             self._root, self.state, self.options, self.ports, self.databases, self.redis_url
         )
         binaries = str(self.postgres_binaries) if self.postgres_binaries else None
-        write_json(self.state.environment, {**house.environments(), "postgres_binaries": binaries})
+        told = {**house.environments(), **house.migrations(), "postgres_binaries": binaries}
+        write_json(self.state.environment, told)
         return house
 
     def _start_house(self, house: House) -> None:

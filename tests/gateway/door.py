@@ -90,6 +90,9 @@ class Audit:
         assert entry["request_id"] == f"req_{request_id.hex}"
         self.entries.append((whose, entry))
 
+    def refuses(self, *, uses_a_card: bool) -> bool:
+        return False
+
 
 @dataclass
 class DeprecatedUse:

@@ -14,6 +14,7 @@ PLUMBING = {
     "client_secrets": "proving clients of OAuth by their secrets, held by the house",
     "inviting": "making an invitation; the API and the command line do it alike",
     "key_making": "making a key and telling the vault of it; every way to a key does it alike",
+    "audit_alarm": "the alert about entries that cannot be stored, held by the house",
     "deprecated_use": "who was told today of an old version, held by the house",
     "overuse": "telling of blocked keys, held by the house",
     "replies": "idempotency: a change together with the reply of its key",

@@ -75,7 +75,8 @@ def test_the_metadata_is_what_rfc_8414_asks_for(shop: Shop) -> None:
 
 
 def test_the_key_set_verifies_a_token(partner: Partner) -> None:
-    keys = KeySet.import_key_set(told(partner.shop.http.get("/.well-known/jwks.json"), 200))
+    served: Any = told(partner.shop.http.get("/.well-known/jwks.json"), 200)
+    keys = KeySet.import_key_set(served)
     token = jwt.decode(partner.grant()["access_token"], keys, algorithms=["RS256"])
     claims = token.claims
     assert token.header["typ"] == "at+jwt"

@@ -17,6 +17,7 @@ from tests.vault.merchant import Merchant, card, merchant
 from vault.door.desk import Desk
 from vault.door.limiting import DoorLimits
 from vault.door.tokens import Entrance, TokenDoor
+from vault.store.audit import AuditTrail
 from vault.store.keys import PublishableKey
 
 OLD, PRESENT = "2025-09-15", "2026-04-01"
@@ -57,14 +58,17 @@ def asked(
 
     async def scenario() -> list[httpx.Response]:
         async with merchant(served) as payer:
-            transport = httpx.ASGITransport(app=cast(Any, opened(payer)))
+            audit = AuditTrail(served.database_url)
+            transport = httpx.ASGITransport(app=cast(Any, opened(payer, audit)))
             async with httpx.AsyncClient(transport=transport, base_url="http://vault") as client:
-                return [await client.post("/v1/tokens", **request) for request in requests]
+                answers = [await client.post("/v1/tokens", **request) for request in requests]
+            await audit.close()
+            return answers
 
-    def opened(payer: Merchant) -> TokenDoor:
+    def opened(payer: Merchant, audit: AuditTrail) -> TokenDoor:
         desk = cast(Desk, OneKey(payer.key))
         limits = DoorLimits(SystemClock(), multiplier=1, processes=1, proxies=())
-        entrance = Entrance(limits, Room(100))
+        entrance = Entrance(limits, Room(100), audit)
         return TokenDoor(payer.tokenising, desk, entrance, operation, StandingClock(moment))
 
     return uvloop.run(scenario())

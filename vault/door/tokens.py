@@ -6,7 +6,6 @@ sealed record; no answer, log line or error carries any part of what was sent
 "Refusals, in order" answers.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -18,7 +17,9 @@ from contract.limit_headers import limit_headers, refusal_of
 from contract.operations import Operation
 from contract.versions.entering import HEADER, check_name, check_served
 from contract.versions.registry import raised, standing_of
+from domain.api_keys import display
 from domain.api_versions import PRESENT
+from domain.audit_entries import cleaned
 from domain.ids import to_text
 from domain.refusals import Malformed, MethodNotAllowed, Missing, Refusal, Unavailable
 from runtime.clock import Clock
@@ -31,13 +32,18 @@ from vault.door.cors import answer_headers, preflight_headers
 from vault.door.desk import Desk
 from vault.door.limiting import DoorLimits
 from vault.door.versions import version_headers, version_of
+from vault.door.witnessing import Asked, entry_of
 from vault.operations.reading import CardRefused
 from vault.operations.tokenising import Tokenising
+from vault.store.audit import AuditTrail
 from vault.store.instruments import Stored
 from vault.store.keys import PublishableKey
 
 TOKENS = "/v1/tokens"
 LIVENESS = "/healthz"
+METHOD_CHARACTERS = 32
+# Written to the audit trail when the client left before it could be answered.
+CLIENT_GONE_STATUS = 499
 
 _ALLOWED = {TOKENS: "POST, OPTIONS", LIVENESS: "GET, HEAD, OPTIONS"}
 _REPLAYED: Header = (b"idempotent-replayed", b"true")
@@ -45,21 +51,11 @@ _ALIVE = b'{"status":"ok"}'
 
 
 class Entrance(NamedTuple):
-    """What lets requests in: the limits of keys, and room for those under way."""
+    """What lets requests in: the limits of keys, room for those under way, and who sees them."""
 
     limits: DoorLimits
     room: Room
-
-
-@dataclass(slots=True)
-class _Asked:
-    """One request, so far as every answer needs it."""
-
-    method: str
-    path: str
-    request_id: str
-    livemode: bool = False
-    limits: tuple[Header, ...] = ()
+    audit: AuditTrail
 
 
 class TokenDoor:
@@ -83,22 +79,34 @@ class TokenDoor:
         if scope["type"] != "http":
             return
         began = self._clock.monotonic()
-        asked = _Asked(scope["method"], _path(scope), to_text("req", uuid7()))
+        asked = Asked(scope, uuid7(), self._entrance.limits.address(scope))
         try:
             answer = await self._answer(asked, scope, receive)
         except ClientGone:
+            await self._witness(asked, CLIENT_GONE_STATUS, began)
             return
+        await self._witness(asked, answer.status, began)
         await deliver(answer, send, without_body=asked.method == "HEAD")
+
+    async def _witness(self, asked: Asked, status: int, began: float) -> None:
+        """Store the request's entry before it is answered; a probe of health has none."""
+        milliseconds = round((self._clock.monotonic() - began) * 1000, 3)
         log(
             "token_door",
             request_id=asked.request_id,
-            method=asked.method,
+            method=cleaned(asked.method, METHOD_CHARACTERS),
             path=asked.path if asked.path in _ALLOWED else "other",
-            status=answer.status,
-            duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+            status=status,
+            duration_ms=milliseconds,
         )
+        if asked.path == LIVENESS:
+            return
+        entry = entry_of(asked, self._operation, status, milliseconds, self._clock)
+        stored = self._entrance.audit.record(asked.uuid, asked.whose, entry)
+        if stored is not None:
+            await stored
 
-    async def _answer(self, asked: _Asked, scope: Message, receive: Receive) -> Answer:
+    async def _answer(self, asked: Asked, scope: Message, receive: Receive) -> Answer:
         try:
             headers = self._enter(asked, scope)
             if asked.method == "OPTIONS":
@@ -119,24 +127,27 @@ class TokenDoor:
         return self._stamped(answer, asked, scope)
 
     async def _tokenised(
-        self, asked: _Asked, headers: Headers, scope: Message, receive: Receive
+        self, asked: Asked, headers: Headers, scope: Message, receive: Receive
     ) -> Answer:
         room = self._entrance.room
         if not room.enter():
             raise Unavailable
         try:
             text, key = await self._desk.admit(_text(headers, b"authorization"))
-            asked.livemode = key.livemode
+            asked.key = key, display(text)
             allowance, decision = self._entrance.limits.decide(text, scope)
             asked.limits = limit_headers(allowance.rules, decision)
             if not decision.allowed:
                 raise refusal_of(decision)
+            if self._entrance.audit.rows.failing:
+                # No card is taken in unseen (PCI DSS 4.0.1 req. 10.2.1, 10.7.2).
+                raise Unavailable
             typed = await self._typed(headers, scope, receive)
-            return await self._create(key, headers, typed, version_of(scope))
+            return await self._create(asked, key, typed, version_of(scope))
         finally:
             room.leave()
 
-    def _enter(self, asked: _Asked, scope: Message) -> Headers:
+    def _enter(self, asked: Asked, scope: Message) -> Headers:
         """Path, method, header syntax: what needs no key."""
         allowed = _ALLOWED.get(asked.path)
         if allowed is None:
@@ -145,7 +156,7 @@ class TokenDoor:
             raise MethodNotAllowed(allowed)
         headers = read_headers(scope["headers"])
         if asked.path == TOKENS:
-            read_idempotency_key(headers)
+            asked.idempotency_key = read_idempotency_key(headers)
         if asked.path == LIVENESS and scope["query_string"]:
             raise Malformed("parameter_unknown")
         return headers
@@ -163,12 +174,10 @@ class TokenDoor:
         operation.body.check(typed)
         return typed
 
-    async def _create(
-        self, key: PublishableKey, headers: Headers, typed: Any, version: str
-    ) -> Answer:
-        request_key = read_idempotency_key(headers)
-        token, replayed = await self._tokenising.make(key, typed, request_key)
+    async def _create(self, asked: Asked, key: PublishableKey, typed: Any, version: str) -> Answer:
+        token, replayed = await self._tokenising.make(key, typed, asked.idempotency_key)
         shown = _shown(token)
+        asked.resource_id = shown["id"]
         self._operation.answers.check(201, shown)
         if version != PRESENT:
             rendering = self._operation.older[version]
@@ -177,7 +186,7 @@ class TokenDoor:
         replay = [_REPLAYED] if replayed else []
         return Answer(201, [JSON_CONTENT_TYPE, *replay], encode(shown))
 
-    def _refused(self, refusal: Refusal, asked: _Asked) -> Answer:
+    def _refused(self, refusal: Refusal, asked: Asked) -> Answer:
         if asked.path == TOKENS and not isinstance(refusal, MethodNotAllowed):
             self._operation.answers.check_refusal(refusal)
         status, headers, body = refuse(refusal, asked.request_id)
@@ -185,12 +194,12 @@ class TokenDoor:
             headers.append(_REPLAYED)
         return Answer(status, headers, body)
 
-    def _stamped(self, answer: Answer, asked: _Asked, scope: Message) -> Answer:
+    def _stamped(self, answer: Answer, asked: Asked, scope: Message) -> Answer:
         origin = dict(scope["headers"]).get(b"origin")
         if asked.method == "OPTIONS":
             cors = preflight_headers(origin, _ALLOWED.get(asked.path, "").encode())
         else:
-            cors = answer_headers(origin, asked.livemode)
+            cors = answer_headers(origin, asked.key is not None and asked.key[0].livemode)
         stamp: list[Header] = [
             (b"x-request-id", asked.request_id.encode()),
             *version_headers(version_of(scope), self._clock),
@@ -200,12 +209,6 @@ class TokenDoor:
             *asked.limits,
         ]
         return answer._replace(headers=[*answer.headers, *stamp, *cors])
-
-
-def _path(scope: Message) -> str:
-    """The path; one with an escaped slash, which is no separator (RFC 3986 section 2.2), raw."""
-    raw: bytes = scope.get("raw_path") or b""
-    return raw.decode("latin-1") if b"%2f" in raw.lower() else str(scope["path"])
 
 
 def _shown(token: Stored) -> dict[str, Any]:

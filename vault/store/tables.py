@@ -156,3 +156,22 @@ token_requests = sa.Table(
     sa.Column("created_at", _MOMENT, nullable=False),
 )
 sa.Index("token_requests_created_at", token_requests.c.created_at)
+
+# One row for each request at the token door, chained as those of the main house
+# (domain/audit_chain.py), never changed: the service may only read and add.
+audit_entries = sa.Table(
+    "audit_entries",
+    METADATA,
+    sa.Column("id", _UUID, primary_key=True),
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    # Null for callers whom nobody knows.
+    sa.Column("livemode", sa.Boolean),
+    sa.Column("entry", sa.JSON, nullable=False),
+    sa.Column("created_at", _MOMENT, nullable=False),
+    sa.Column("chain", _UUID, nullable=False),
+    sa.Column("sequence", sa.BigInteger, nullable=False),
+    sa.Column("previous", BYTEA, nullable=False),
+    sa.Column("hash", BYTEA, nullable=False),
+    postgresql_partition_by="RANGE (id)",
+)
+sa.Index("audit_entries_by_chain", audit_entries.c.chain, audit_entries.c.sequence)

@@ -17,7 +17,7 @@ ORPHANS_SECONDS = 10.0
 
 @gives("internal_error", by="list_customers", needs_broken_stack=True)
 def a_table_that_is_gone(scene: Scene) -> httpx.Response:
-    with scene.shop.database() as connection:
+    with scene.shop.owned_database() as connection:
         connection.execute(HIDE)
         try:
             return scene.merchant.ask("GET", "/v1/customers")

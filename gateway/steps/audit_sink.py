@@ -1,0 +1,24 @@
+"""503 while audit entries cannot be stored, before anything is done.
+
+What uses a card is not done unseen (contract-decisions, "Refusals, in order"; PCI DSS 4.0.1
+req. 10.2.1, 10.7.2); everything else goes on, its entries kept, until no more can be kept.
+"""
+
+from contract.operations import Operation
+from domain.refusals import Unavailable
+from gateway.exchange import Exchange, Proceed
+
+UNAVAILABLE = "service_unavailable"
+
+
+def bind(operation: Operation, proceed: Proceed) -> Proceed:
+    if UNAVAILABLE not in operation.errors:
+        return proceed
+    uses_a_card = operation.card_data
+
+    async def seen(exchange: Exchange) -> None:
+        if exchange.house.audit.refuses(uses_a_card=uses_a_card):
+            raise Unavailable
+        await proceed(exchange)
+
+    return seen

@@ -1,0 +1,1 @@
+"""What the audit trail shows to whoever keeps it: see docs/audit.md."""
