@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.keys import KeyProvider, file_provider, open_provider
+
 _DEFAULT_API_PORT = 8080
 
 
@@ -21,6 +23,7 @@ class Settings:
     allow_loopback_webhooks: bool
     process_number: int
     read_cache: bool = False
+    key_provider: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,4 +38,11 @@ class Settings:
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
             read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
+            key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
         )
+
+    def open_keys(self) -> KeyProvider:
+        """Who holds the main house's master keys; raises KeyUnusable, saying what to do."""
+        if self.key_provider is None:
+            return file_provider(self.state_directory / "keys" / "house")
+        return open_provider(self.key_provider)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.duplicates import Duplicates
-from adapters.keys import FileKeyProvider, Seals
+from adapters.keys import Seals
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
 from adapters.vault_door import VaultDoor
@@ -89,7 +89,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock)
-    master = FileKeyProvider(settings.state_directory / "keys" / "house")
+    seals = Seals(DataKeyStore(database), settings.open_keys(), clock)
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
@@ -105,8 +105,10 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
         keys=keys,
-        seals=Seals(DataKeyStore(database), master, clock),
-        announcements=Listener(dsn, CHANNEL, _forgetting(keys), keys.forget_all),
+        seals=seals,
+        announcements=Listener(
+            dsn, CHANNEL, _forgetting(keys, seals), _forgetting_all(keys, seals)
+        ),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
         remembered=remembered,
@@ -120,17 +122,29 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     return house
 
 
-def _forgetting(keys: KeyRing) -> Callable[[str], None]:
+def _forgetting(keys: KeyRing, seals: Seals) -> Callable[[str], None]:
     """What an announcement says is the hexadecimal id of a merchant."""
+    forget_all = _forgetting_all(keys, seals)
 
     def forget(merchant: str) -> None:
         try:
-            keys.forget(UUID(hex=merchant))
+            merchant_id = UUID(hex=merchant)
         except ValueError:
             # Not one of ours; whatever it was about is read again.
-            keys.forget_all()
+            forget_all()
+        else:
+            keys.forget(merchant_id)
+            seals.forget(merchant_id)
 
     return forget
+
+
+def _forgetting_all(keys: KeyRing, seals: Seals) -> Callable[[], None]:
+    def forget_all() -> None:
+        keys.forget_all()
+        seals.forget_all()
+
+    return forget_all
 
 
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:

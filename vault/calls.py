@@ -2,6 +2,7 @@
 
 from prometheus_client import Counter
 
+from adapters.keys import KeysOutOfReach
 from contract import relay
 from runtime.clock import Clock
 from runtime.database import DatabaseUnavailable
@@ -59,7 +60,7 @@ class Calls:
         except CallUndecided:
             outcome = "undecided"
             raise
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, KeysOutOfReach):
             # None of the calls that come here has asked a network.
             outcome = "unavailable"
             raise CallRefused("unavailable") from None

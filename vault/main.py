@@ -3,14 +3,15 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import uvloop
 
-from adapters.keys import FileKeyProvider
 from contract.document import load_document
 from contract.operations import compile_operations
 from runtime.clock import Clock, SystemClock
 from runtime.database import Database, DatabaseUnavailable
+from runtime.listening import Listener
 from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
@@ -33,7 +34,7 @@ from vault.settings import Settings, read_settings
 from vault.store.attempts import AttemptStore
 from vault.store.chargebacks import ChargebackStore
 from vault.store.instruments import ERASED_PER_STATEMENT, InstrumentStore
-from vault.store.keys import DataKeyStore, PublishableKeyStore
+from vault.store.keys import KEYS_CHANNEL, DataKeyStore, PublishableKeyStore
 from vault.store.tokens import TokenStore
 
 SWEEP_SECONDS = 15.0
@@ -55,8 +56,11 @@ class Vault:
         self._codes = SecurityCodes(self._clock)
         self._instruments = InstrumentStore(self._database)
         self._publishable_keys = PublishableKeyStore(self._database)
-        provider = FileKeyProvider(settings.state_directory / "keys")
-        self._keyring = Keyring(DataKeyStore(self._database), provider, self._clock)
+        self._data_keys = DataKeyStore(self._database)
+        self._keyring = Keyring(self._data_keys, settings.open_keys(), self._clock)
+        self._announcements = Listener(
+            settings.database_url, KEYS_CHANNEL, self._heard, self._keyring.forget_all
+        )
         self._attempts = AttemptStore(self._database, settings.database_url)
         self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
         self._tokens = TokenStore(settings.database_url)
@@ -74,6 +78,8 @@ class Vault:
             ends.push_async_callback(self._attempts.close)
             ends.push_async_callback(self._tokens.close)
             ends.callback(self._journal.close)
+            self._announcements.start()
+            ends.push_async_callback(self._announcements.close)
             sweep = asyncio.create_task(self._keep_sweeping())
             ends.callback(sweep.cancel)
             collecting = asyncio.create_task(self._keep_collecting())
@@ -86,6 +92,12 @@ class Vault:
             log("vault_ready", relay_port=self._settings.relay_port)
             await stop.wait()
             log("vault_stopping")
+
+    def _heard(self, merchant: str) -> None:
+        try:
+            self._keyring.forget(UUID(hex=merchant))
+        except ValueError:
+            self._keyring.forget_all()
 
     async def _close_doors(self) -> None:
         await asyncio.gather(self._token_server.close(), self._relay.close())

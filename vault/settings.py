@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.keys import KeyProvider, file_provider, open_provider
+
 
 @dataclass(frozen=True, slots=True)
 class Latency:
@@ -24,6 +26,13 @@ class Settings:
     relay_port: int
     metrics_port: int
     network_latency: Latency
+    key_provider: str | None = None
+
+    def open_keys(self) -> KeyProvider:
+        """Who holds the vault's master keys; raises KeyUnusable, saying what to do."""
+        if self.key_provider is None:
+            return file_provider(self.state_directory / "keys")
+        return open_provider(self.key_provider)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -35,6 +44,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         relay_port=int(environment["PAYMINT_RELAY_PORT"]),
         metrics_port=int(environment.get("PAYMINT_METRICS_PORT", "0")),
         network_latency=parse_latency(environment.get("PAYMINT_NETWORK_LATENCY_MS", "0")),
+        key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
     )
 
 

@@ -9,13 +9,13 @@ from models.tables.alerts import ALERTS
 from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
-from models.tables.data_keys import DATA_KEYS
+from models.tables.data_keys import DATA_KEYS, MASTER_KEYS
 from models.tables.disputes import DISPUTES
 from models.tables.payments import PAYMENTS, REFUNDS
 from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 
-GLOBAL_TABLES = frozenset({"data_keys", "merchants", "platform_keys"})
+GLOBAL_TABLES = frozenset({"data_keys", "master_keys", "merchants", "platform_keys"})
 
 __all__ = [
     "ALERTS",
@@ -28,6 +28,7 @@ __all__ = [
     "EVENTS",
     "GLOBAL_TABLES",
     "IDEMPOTENCY_KEYS",
+    "MASTER_KEYS",
     "MERCHANTS",
     "METADATA",
     "PAYMENTS",

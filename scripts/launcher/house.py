@@ -119,7 +119,7 @@ class House:
         """Brings both databases to the present shape, side by side."""
         environments = self.environments()
         runs = [
-            start_module(self.root, "models.migrate", environments["paymint-api"]),
+            start_module(self.root, "flows.migrate", environments["paymint-api"]),
             start_module(self.root, "vault.migrate", environments["paymint-vault"]),
         ]
         outcomes = [(run.communicate()[0], run) for run in runs]
@@ -138,11 +138,11 @@ def basic_environment(more: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 def start_module(
-    root: Path, module: str, environment: Mapping[str, str]
+    root: Path, module: str, environment: Mapping[str, str], *arguments: str
 ) -> "subprocess.Popen[bytes]":
     """Runs a module of the tree to its end; its output is read by the caller."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
+        [sys.executable, "-P", "-m", module, *arguments],
         cwd=root,
         env=dict(environment),
         stdin=subprocess.DEVNULL,
