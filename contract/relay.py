@@ -153,6 +153,12 @@ class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
     """Is the vault, with its database, there? Answers Done."""
 
 
+class CountOldKeys(_Scoped, kw_only=True, frozen=True, tag="count_old_keys"):
+    """How many keys in use were made before a moment (unix ms)? Answers OldKeys."""
+
+    born_before_ms: int
+
+
 Request = (
     Describe
     | Attach
@@ -169,6 +175,7 @@ Request = (
     | RuleOnChargeback
     | PublishKey
     | Echo
+    | CountOldKeys
 )
 
 
@@ -246,4 +253,13 @@ class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="don
     """It is done, or was done before."""
 
 
-Answer = Instrument | Decision | Resolution | Rejected | Chargeback | ChargebackNews | Done
+class OldKeys(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="old_keys"):
+    """Master keys that are not retired, and merchants whose newest sealing key is as old."""
+
+    master_keys: int
+    data_keys: int
+
+
+Answer = (
+    Instrument | Decision | Resolution | Rejected | Chargeback | ChargebackNews | OldKeys | Done
+)

@@ -464,7 +464,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -473,7 +473,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts/{alert_id}',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(

@@ -78,132 +78,127 @@ class KeyTables:
     def __init__(
         self, data_keys: sa.Table, master_keys: sa.Table, owner: str, use: str, seal: str
     ) -> None:
-        keys, masters = data_keys.c, master_keys.c
-        owned_by, used_for = keys[owner], keys[use]
-        self.named = {"owner": owner, "use": use}
-        this = (
-            owned_by == _given("owner", owned_by),
-            used_for == _given("use", used_for),
-            keys.version == _given("version", keys.version),
+        self._keys, self._masters = data_keys, master_keys
+        self._owner, self._use = data_keys.c[owner], data_keys.c[use]
+        self._master = _given("master", master_keys.c.name)
+        self._in_use = (master_keys.c.name == self._master, master_keys.c.retired_at.is_(None))
+        self._place = (self._owner, self._use, data_keys.c.version)
+        self._named = tuple(
+            _given(name, column)
+            for name, column in zip(("owner", "use", "version"), self._place, strict=True)
         )
-        in_use = (masters.name == _given("master", masters.name), masters.retired_at.is_(None))
+        self._sealing = self._use == sa.literal_column(f"'{seal}'")
+        self._write_data_keys()
+        self._read_data_keys()
+        self._write_master_keys()
+        self._read_ages()
+
+    def _write_data_keys(self) -> None:
+        keys = self._keys.c
         written = {
-            owner: _given("owner", owned_by),
-            use: _given("use", used_for),
-            "version": _given("version", keys.version),
+            **{column.name: given for column, given in zip(self._place, self._named, strict=True)},
             "wrapped": _given("wrapped", keys.wrapped),
-            "master_key": _given("master", masters.name),
+            "master_key": self._master,
         }
-        row = (
-            owned_by.label("owner"),
-            used_for.label("use"),
-            keys.version,
-            keys.wrapped,
-        )
-        place = sa.tuple_(owned_by, used_for, keys.version)
-        self.load = compile_sql(
-            sa.select(keys.version, keys.wrapped).where(*this[:2]).order_by(keys.version)
-        )
+        from_master = sa.select(*written.values()).select_from(self._masters).where(*self._in_use)
         self.add = compile_sql(
-            insert(data_keys)
+            insert(self._keys)
             .from_select(
-                list(written),
-                sa.select(*written.values())
-                .select_from(master_keys)
-                .where(*in_use)
-                .with_for_update(read=True),
-                include_defaults=False,
+                list(written), from_master.with_for_update(read=True), include_defaults=False
             )
             .on_conflict_do_nothing()
         )
-        self.in_use = compile_sql(sa.select(masters.name).where(*in_use))
-        self.meet = compile_sql(_met(master_keys).on_conflict_do_nothing())
-        self.begin = compile_sql(
-            _met(master_keys, rotation_began_at=sa.func.now())
-            .on_conflict_do_update(
-                index_elements=["name"],
-                set_={"rotation_began_at": sa.func.now(), "rotation_ended_at": sa.null()},
-            )
-            .returning(masters.rotation_began_at)
+        self.rewrap = compile_sql(
+            sa.update(self._keys)
+            .values(wrapped=written["wrapped"], master_key=self._master)
+            .where(*self._this(3), keys.wrapped == _given("before", keys.wrapped))
         )
-        self.under_way = compile_sql(
-            sa.select(master_keys).where(
-                masters.rotation_began_at.is_not(None), masters.rotation_ended_at.is_(None)
-            )
-        )
-        self.end = compile_sql(
-            sa.update(master_keys)
-            .values(rotation_ended_at=sa.func.now())
-            .where(masters.name == _given("master", masters.name))
+
+    def _read_data_keys(self) -> None:
+        keys, most = self._keys.c, sa.bindparam("most", type_=sa.Integer)
+        self.load = compile_sql(
+            sa.select(keys.version, keys.wrapped).where(*self._this(2)).order_by(keys.version)
         )
         self.of_others = compile_sql(
-            sa.select(*row)
-            .where(keys.master_key != _given("master", masters.name))
-            .where(
-                place
-                > sa.tuple_(
-                    _given("owner", owned_by),
-                    _given("use", used_for),
-                    _given("version", keys.version),
-                )
+            sa.select(
+                self._owner.label("owner"), self._use.label("use"), keys.version, keys.wrapped
             )
-            .order_by(owned_by, used_for, keys.version)
-            .limit(_given("most", keys.version))
+            .where(keys.master_key != self._master)
+            .where(sa.tuple_(*self._place) > sa.tuple_(*self._named))
+            .order_by(*self._place)
+            .limit(most)
         )
-        self.rewrap = compile_sql(
-            sa.update(data_keys)
-            .values(wrapped=_given("wrapped", keys.wrapped), master_key=written["master_key"])
-            .where(*this, keys.wrapped == _given("before", keys.wrapped))
-        )
-        youngest = sa.func.max(keys.created_at)
-        sealing = used_for == sa.literal_column(f"'{seal}'")
+        after = self._named[0]
         self.behind = compile_sql(
-            sa.select(owned_by.label("owner"))
-            .where(sealing)
-            .where(
-                sa.or_(_given("owner", owned_by).is_(None), owned_by > _given("owner", owned_by))
-            )
-            .group_by(owned_by)
-            .having(youngest < sa.bindparam("moment", type_=_MOMENT))
-            .order_by(owned_by)
-            .limit(_given("most", keys.version))
+            sa.select(self._owner.label("owner"))
+            .where(self._sealing, sa.or_(after.is_(None), self._owner > after))
+            .group_by(self._owner)
+            .having(sa.func.max(keys.created_at) < sa.bindparam("moment", type_=_MOMENT))
+            .order_by(self._owner)
+            .limit(most)
         )
-        self.masters = compile_sql(sa.select(master_keys).order_by(masters.created_at))
-        self.lock_master = compile_sql(sa.select(masters.name).where(*in_use).with_for_update())
-        self.wrapped_by = compile_sql(
-            sa.select(sa.func.count().label("count")).where(
-                keys.master_key == _given("master", masters.name)
-            )
+
+    def _write_master_keys(self) -> None:
+        masters = self._masters.c
+        began = {"rotation_began_at": sa.func.now(), "rotation_ended_at": sa.null()}
+        self.meet = compile_sql(_met(self._masters).on_conflict_do_nothing())
+        self.begin = compile_sql(
+            _met(self._masters, rotation_began_at=sa.func.now())
+            .on_conflict_do_update(index_elements=["name"], set_=began)
+            .returning(masters.rotation_began_at)
+        )
+        self.end = compile_sql(
+            sa.update(self._masters)
+            .values(rotation_ended_at=sa.func.now())
+            .where(masters.name == self._master)
         )
         self.retire = compile_sql(
-            sa.update(master_keys).values(retired_at=sa.func.now()).where(*in_use)
+            sa.update(self._masters).values(retired_at=sa.func.now()).where(*self._in_use)
         )
-        newest = sa.select(youngest.label("born")).where(sealing).group_by(owned_by).subquery()
+        self.in_use = compile_sql(sa.select(masters.name).where(*self._in_use))
+        self.lock_master = compile_sql(
+            sa.select(masters.name).where(*self._in_use).with_for_update()
+        )
+
+    def _read_ages(self) -> None:
+        keys, masters = self._keys.c, self._masters.c
+        ended = masters.rotation_ended_at
+        began = masters.rotation_began_at.is_not(None)
+        self.under_way = compile_sql(sa.select(self._masters).where(began, ended.is_(None)))
+        self.masters = compile_sql(sa.select(self._masters).order_by(masters.created_at))
+        count = sa.func.count()
+        self.wrapped_by = compile_sql(
+            sa.select(count.label("count")).where(keys.master_key == self._master)
+        )
         before = sa.bindparam("moment", type_=_MOMENT)
+        born = sa.func.max(keys.created_at).label("born")
+        newest = sa.select(born).where(self._sealing).group_by(self._owner).subquery()
+        old_masters = sa.select(count).where(masters.retired_at.is_(None))
+        old_keys = sa.select(count).select_from(newest).where(newest.c.born < before)
         self.ages = compile_sql(
             sa.select(
-                sa.select(sa.func.count())
-                .where(masters.retired_at.is_(None), masters.created_at < before)
+                old_masters.where(masters.created_at < before)
                 .scalar_subquery()
                 .label("master_keys"),
-                sa.select(sa.func.count())
-                .select_from(newest)
-                .where(newest.c.born < before)
-                .scalar_subquery()
-                .label("data_keys"),
+                old_keys.scalar_subquery().label("data_keys"),
             )
         )
         self.summary = compile_sql(
             sa.select(
-                used_for.label("use"),
-                sa.func.count().label("keys"),
-                sa.func.count(sa.distinct(owned_by)).label("owners"),
+                self._use.label("use"),
+                count.label("keys"),
+                sa.func.count(sa.distinct(self._owner)).label("owners"),
                 sa.func.max(keys.version).label("newest_version"),
                 sa.func.min(keys.created_at).label("oldest"),
             )
-            .group_by(used_for)
-            .order_by(used_for)
+            .group_by(self._use)
+            .order_by(self._use)
         )
+
+    def _this(self, columns: int) -> list[sa.ColumnElement[bool]]:
+        """Equalities of the first columns of the primary key."""
+        pairs = zip(self._place, self._named, strict=True)
+        return [column == given for column, given in pairs][:columns]
 
 
 def _given(name: str, like: sa.Column[Any]) -> sa.BindParameter[Any]:

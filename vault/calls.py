@@ -93,6 +93,8 @@ class Calls:
                 return await self._announcing.announce(request)
             case relay.Echo():
                 return await self._announcing.echo()
+            case relay.CountOldKeys():
+                return await self._announcing.count_old_keys(request)
             case _:
                 return await self._dispute(request)
 

@@ -110,7 +110,7 @@ class Vault:
             Resolving(self._attempts, charging, network),
             Keeping(self._instruments, self._keyring, self._codes),
             self._disputing,
-            Announcing(self._publishable_keys),
+            Announcing(self._publishable_keys, self._data_keys),
             self._clock,
         )
 

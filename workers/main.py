@@ -11,6 +11,7 @@ from flows.authorisation_expiry import end_expired_authorisations
 from flows.card_erasure import erase_detached_cards
 from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
+from flows.key_ages import check_key_ages
 from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
 from flows.test_clocks import catch_up_with_clocks
@@ -29,6 +30,7 @@ EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
 CLOCKS_LOOK_AGAIN_SECONDS = 1.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
+KEY_AGES_LOOK_AGAIN_SECONDS = 3600.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
 LAST_TURN_SECONDS = 2.0
@@ -56,6 +58,7 @@ class Worker:
             ),
             Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
             Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
+            Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 

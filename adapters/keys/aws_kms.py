@@ -80,7 +80,7 @@ class KmsKeys:
         return _named(made)
 
     def retire(self, master: str) -> None:
-        self._ask("disable_key", KeyId=master)
+        self._ask("disable_key", KeyId=master.rpartition("/")[2])
 
     def _aliases(self) -> list[dict[str, Any]]:
         pages = self._client.get_paginator("list_aliases").paginate()

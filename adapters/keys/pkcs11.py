@@ -2,6 +2,8 @@
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -42,7 +44,7 @@ class TokenKeys:
         self._opened: Any = None
 
     def wrap(self, key: bytes) -> tuple[str, bytes]:
-        with self._turn:
+        with self._in_turn():
             master = self._newest()
             nonce = os.urandom(NONCE_BYTES)
             body: bytes = self._found(master).encrypt(key, **self._way(nonce))
@@ -50,7 +52,7 @@ class TokenKeys:
 
     def unwrap(self, master: str, body: bytes) -> bytes:
         way = self._way(body[:NONCE_BYTES])
-        with self._turn:
+        with self._in_turn():
             held = self._found(master)
             try:
                 key: bytes = held.decrypt(body[NONCE_BYTES:], **way)
@@ -64,17 +66,17 @@ class TokenKeys:
             return key
 
     def current(self) -> tuple[str, datetime]:
-        with self._turn:
+        with self._in_turn():
             return self._dated(self._newest())
 
     def make(self) -> tuple[str, datetime]:
-        with self._turn:
+        with self._in_turn():
             ids = self._ids()
             return self._dated(self._made(ids[-1] if ids else None))
 
     def retire(self, master: str) -> None:
         """Give the key another label; its owner destroys it in the token, or keeps it."""
-        with self._turn:
+        with self._in_turn():
             for held in self._objects(self._label):
                 if held.id == master.encode():
                     held[self._pkcs11.Attribute.LABEL] = self._label + _RETIRED
@@ -120,17 +122,26 @@ class TokenKeys:
             attribute.CLASS: self._pkcs11.ObjectClass.SECRET_KEY,
             attribute.LABEL: label,
         }
-        try:
-            return list(self._session().get_objects(wanted))
-        except self._pkcs11.exceptions.PKCS11Error:
-            # The token may have been away: the next call opens it anew.
-            self._let_go()
-            raise
+        return list(self._session().get_objects(wanted))
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        with self._turn:
+            try:
+                yield
+            except self._pkcs11.exceptions.PKCS11Error:
+                # The token may have been away: the next call opens it anew.
+                self._let_go()
+                raise
 
     def _session(self) -> Any:
         if self._opened is None:
             token = self._pkcs11.lib(self._module).get_token(token_label=self._token)
-            self._opened = token.open(rw=True, user_pin=self._pin.reveal())
+            try:
+                self._opened = token.open(rw=True, user_pin=self._pin.reveal())
+            except self._pkcs11.exceptions.UserAlreadyLoggedIn:
+                # By another session of this process: a log-in is the process's.
+                self._opened = token.open(rw=True)
         return self._opened
 
     def _let_go(self) -> None:

@@ -14,6 +14,7 @@ TYPES = (
     "api_key_blocked",
     "api_key_revoked_soon",
     "webhook_endpoint_disabled",
+    "key_rotation_due",
 )
 KINDS = [(kind, resolved) for kind in TYPES for resolved in (True, False)]
 
