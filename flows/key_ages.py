@@ -19,7 +19,6 @@ from models.data_keys import DataKeyStore
 from runtime.log import log
 
 CRYPTOPERIOD: Final = timedelta(days=365)
-VAULT_SECONDS: Final = 3.0
 # The operator's key shows what belongs to no merchant in test mode's place.
 _MODE: Final = False
 
@@ -38,7 +37,7 @@ async def check_key_ages(house: House) -> int:
         born_before_ms=int(before.timestamp() * 1000),
     )
     try:
-        answer = await house.vault.call(asked, VAULT_SECONDS)
+        answer = await house.vault.call(asked)
     except NoAnswer as silence:
         log("key_ages_unknown", reason=type(silence).__name__)
         return 0
