@@ -35,6 +35,8 @@ class OwnerKeys:
         self._owner = owner
         self._ciphers = {version: AESGCM(key) for version, key in seal_keys.items()}
         self._index_key = index_key
+        # A keyed hmac is copied for each use: cheaper than deriving its key again.
+        self._indexes: dict[str, hmac.HMAC] = {}
         self.newest = max(seal_keys)
 
     def seal(self, purpose: str, plaintext: bytes) -> bytes:
@@ -65,8 +67,14 @@ class OwnerKeys:
 
     def index(self, purpose: str, text: str) -> bytes:
         """A keyed digest, 32 bytes, by which an equal text of this owner is found again."""
-        derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=f"paymint index {purpose} v1".encode())
-        return hmac.digest(derived.derive(self._index_key), text.encode(), hashlib.sha256)
+        keyed = self._indexes.get(purpose)
+        if keyed is None:
+            about = f"paymint index {purpose} v1".encode()
+            derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=about).derive(self._index_key)
+            keyed = self._indexes[purpose] = hmac.new(derived, digestmod=hashlib.sha256)
+        keyed = keyed.copy()
+        keyed.update(text.encode())
+        return keyed.digest()
 
     def _bound(self, purpose: str, version: bytes) -> bytes:
         return self._owner.bytes + version + purpose.encode()

@@ -25,7 +25,12 @@ def _account_keys(shop: Shop, merchant: Merchant) -> list[str]:
 
 def _api_key(shop: Shop, merchant: Merchant) -> list[str]:
     key = new_key(merchant)
-    rolled = told(merchant.ask("POST", f"/v1/api_keys/{key['id']}/roll", {"overlap_seconds": 60}, key=str(uuid4())), 201)
+    rolled = told(
+        merchant.ask(
+            "POST", f"/v1/api_keys/{key['id']}/roll", {"overlap_seconds": 60}, key=str(uuid4())
+        ),
+        201,
+    )
     return [key["secret"], rolled["secret"]]
 
 
@@ -38,7 +43,7 @@ def _live_keys(shop: Shop, merchant: Merchant) -> list[str]:
 
 def _webhook_secret(shop: Shop, merchant: Merchant) -> list[str]:
     made = merchant.endpoint("https://shop.example.com/hook")
-    path = f"/v1/webhook_endpoints/{made['id']}/roll_secret"
+    path = f"/v1/webhook_endpoints/{made['id']}/roll"
     rolled = told(merchant.ask("POST", path, key=str(uuid4())), 200)
     return [made["secret"], rolled["secret"]]
 
