@@ -42,6 +42,8 @@ class Kind(NamedTuple):
     plain: tuple[str, ...]
     ids: tuple[str, ...]
     moments: tuple[str, ...]
+    # Bytes, as hexadecimal digits.
+    sealed: tuple[str, ...] = ()
 
 
 KINDS: Final = {
@@ -70,9 +72,10 @@ KINDS: Final = {
     ),
     "customer": Kind(
         b"120",
-        ("livemode", "email", "name", "metadata", "revision"),
+        ("livemode", "metadata", "revision"),
         ("id", "merchant_id"),
         ("created_at",),
+        ("email_sealed", "name_sealed"),
     ),
 }
 
@@ -113,7 +116,10 @@ class RememberedRows:
             return
         kind, row = KINDS[change.kind], change.row
         kept = (*kind.plain, *kind.ids, *kind.moments)
-        text = b"" if change.unknown else orjson.dumps({name: row[name] for name in kept})
+        text = b""
+        if not change.unknown:
+            sealed = {name: row[name] and bytes(row[name]).hex() for name in kind.sealed}
+            text = orjson.dumps({name: row[name] for name in kept} | sealed)
         name = _name(change.kind, row["merchant_id"], row["livemode"], row["id"])
         order = str(change.order).encode()
         # Nobody waits for it, and a loss is no error.
@@ -139,6 +145,8 @@ def _restored(kind: Kind, text: bytes) -> dict[str, Any]:
         row[name] = None if row[name] is None else UUID(row[name])
     for name in kind.moments:
         row[name] = None if row[name] is None else datetime.fromisoformat(row[name])
+    for name in kind.sealed:
+        row[name] = None if row[name] is None else bytes.fromhex(row[name])
     return row
 
 

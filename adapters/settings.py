@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.keys import KeyProvider, file_provider, open_provider
 from domain.allowlists import Network
 from runtime.environment import at_least_one, trusted_proxies
 
@@ -39,6 +40,7 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     # s3://bucket/prefix or a directory; empty: audit-archive in the state directory.
     audit_archive: str = ""
+    key_provider: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -73,6 +75,7 @@ class Settings:
             ),
             trusted_proxies=trusted_proxies(environment),
             audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),
+            key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
         )
 
     @property
@@ -82,3 +85,9 @@ class Settings:
         What forms are sent from, and what links lead to.
         """
         return self.public_origin or f"http://127.0.0.1:{self.api_port}"
+
+    def open_keys(self) -> KeyProvider:
+        """Who holds the main house's master keys; raises KeyUnusable, saying what to do."""
+        if self.key_provider is None:
+            return file_provider(self.state_directory / "keys" / "house")
+        return open_provider(self.key_provider)

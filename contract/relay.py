@@ -180,6 +180,12 @@ class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
     """Is the vault, with its database, there? Answers Done."""
 
 
+class CountOldKeys(_Scoped, kw_only=True, frozen=True, tag="count_old_keys"):
+    """How many keys in use were made before a moment (unix ms)? Answers OldKeys."""
+
+    born_before_ms: int
+
+
 Request = (
     Describe
     | Attach
@@ -198,6 +204,7 @@ Request = (
     | ListAuditHeads
     | ReadAuditSegment
     | Echo
+    | CountOldKeys
 )
 
 
@@ -309,6 +316,13 @@ class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="don
     """It is done, or was done before."""
 
 
+class OldKeys(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="old_keys"):
+    """Master keys that are not retired, and merchants whose newest sealing key is as old."""
+
+    master_keys: int
+    data_keys: int
+
+
 Answer = (
     Instrument
     | Decision
@@ -318,5 +332,6 @@ Answer = (
     | ChargebackNews
     | AuditHeads
     | AuditSegment
+    | OldKeys
     | Done
 )

@@ -10,6 +10,7 @@ from domain.ids import to_text
 
 WEBHOOK_ENDPOINT_DISABLED: Final = "webhook_endpoint_disabled"
 API_KEY_BLOCKED: Final = "api_key_blocked"
+KEY_ROTATION_DUE: Final = "key_rotation_due"
 
 # By the document's AlertType.
 _MESSAGES: Final = {
@@ -28,6 +29,10 @@ _MESSAGES: Final = {
     WEBHOOK_ENDPOINT_DISABLED: (
         "A webhook endpoint answered no delivery with 2xx for 5 days and was disabled. Mend it,"
         " enable it again, and retry the events that it missed."
+    ),
+    KEY_ROTATION_DUE: (
+        "A key that encrypts stored data is older than 12 months. Run scripts/keys rotate; what"
+        " is stored stays readable meanwhile."
     ),
 }
 

@@ -57,9 +57,9 @@ def standard_signature(
 
 
 def valid_secrets(
-    secret: str, previous: str | None, previous_until: datetime | None, now: datetime
-) -> tuple[Masked, ...]:
-    """The secrets that sign at `now` (wall time), the newest first."""
+    secret: bytes, previous: bytes | None, previous_until: datetime | None, now: datetime
+) -> tuple[bytes, ...]:
+    """The (sealed) secrets that sign at `now` (wall time), the newest first."""
     if previous is None or previous_until is None or previous_until <= now:
-        return (Masked(secret),)
-    return (Masked(secret), Masked(previous))
+        return (secret,)
+    return (secret, previous)

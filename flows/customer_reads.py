@@ -1,6 +1,7 @@
 """Reading customers and what belongs to them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from domain import customers, payment_methods
@@ -10,9 +11,11 @@ from domain.refusals import Missing
 from domain.remembering import customer_read
 from flows import pages
 from flows.house import House
+from flows.sealed_customers import opened
 from models.customer_reads import CustomerKey
 from models.customers import Whose, count_methods
 from models.paging import read_counted_page, read_page
+from models.sealed import CUSTOMER_EMAIL
 from models.tables import CUSTOMERS, PAYMENT_METHODS
 from runtime.database import Row
 
@@ -21,13 +24,17 @@ _COUNTED_METHODS: Final = frozenset({"customer_id", "type"})
 
 async def list_customers(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's customers; the total is exact unless they are filtered."""
-    asked = pages.ask(query, {"email": query.get("email")})
-    caller = asking.caller
+    caller, email = asking.caller, query.get("email")
+    index = None
+    if email is not None:
+        index = await house.seals.index(caller.merchant_id, CUSTOMER_EMAIL, email)
+    asked = pages.ask(query, {"email_index": index})
     async with house.database.reading() as transaction:
         page, total = await read_counted_page(
             transaction, CUSTOMERS, asked.page, caller.merchant_id, caller.livemode
         )
-    return pages.envelope(asked, page, customers.resource, total)
+    shown = replace(page, rows=[await opened(house, row) for row in page.rows])
+    return pages.envelope(asked, shown, customers.resource, total)
 
 
 async def list_payment_methods(
@@ -56,13 +63,13 @@ async def shown_customer(house: House, asking: Asking, customer_id: str) -> Row:
     """The row to show of a customer, or 404: a remembered one where there is a memory."""
     identifier = from_text("cus", customer_id)
     if not house.remembered.on or identifier is None:
-        return await find_customer(house, asking, customer_id)
+        return await opened(house, await find_customer(house, asking, customer_id))
     caller, seen_at = asking.caller, house.remembered.moment()
     row = await house.remembered.read("customer", caller.merchant_id, caller.livemode, identifier)
     if row is None:
         row = await find_customer(house, asking, customer_id)
         house.remembered.write(customer_read(row), seen_at)
-    return row
+    return await opened(house, row)
 
 
 async def find_customer(

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from adapters.audit_archive import Archive, open_archive
 from adapters.duplicates import Duplicates
-from adapters.keys import FileKeyProvider, Seals
+from adapters.keys import Seals
 from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
@@ -112,13 +112,12 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock, settings.failed_authentications_per_minute)
-    master = FileKeyProvider(settings.state_directory / "keys" / "house")
+    seals = Seals(DataKeyStore(database), settings.open_keys(), clock)
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
     if remembered.on:
         database.on_commit = remembered.write
-    seals = Seals(DataKeyStore(database), master, clock)
     records = TokenRecords(settings.redis_url, seals, clock)
     signing_keys = SigningKeys(database, seals, clock)
     tokens = TokenRing(database, clock, signing_keys, records, settings.origin)
@@ -138,7 +137,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         signing_keys=signing_keys,
         client_secrets=ClientSecrets(),
         seals=seals,
-        announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens)),
+        announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens, seals)),
         duplicates=Duplicates(settings.redis_url),
         vault=vault,
         remembered=remembered,
@@ -160,7 +159,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
 
 
 def _forgetting(
-    keys: KeyRing, tokens: TokenRing
+    *remembering: KeyRing | TokenRing | Seals,
 ) -> tuple[Callable[[str], None], Callable[[], None]]:
     """What to do when a merchant was announced, by its hexadecimal id, and when all were."""
 
@@ -171,14 +170,22 @@ def _forgetting(
             # It is about everybody.
             forget_all()
         else:
-            keys.forget(identifier)
-            tokens.forget(identifier)
+            for each in remembering:
+                each.forget(identifier)
 
     def forget_all() -> None:
-        keys.forget_all()
-        tokens.forget_all()
+        for each in remembering:
+            each.forget_all()
 
     return forget, forget_all
+
+
+def _forgetting_all(keys: KeyRing, seals: Seals) -> Callable[[], None]:
+    def forget_all() -> None:
+        keys.forget_all()
+        seals.forget_all()
+
+    return forget_all
 
 
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:

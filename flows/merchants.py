@@ -20,6 +20,7 @@ from models.announcing import announce_merchant
 from models.merchants import lock_merchant, read_merchant, save_merchant
 from models.paging import read_page
 from models.production_access import approve, read_access
+from models.sealed import WEBHOOK_SECRET
 from models.tables import MERCHANTS
 from models.test_clocks import business_now
 from models.webhook_endpoints import (
@@ -43,10 +44,12 @@ async def create_merchant(house: House, asking: Asking, body: dict[str, Any]) ->
     """
     url = body.get("webhook_url")
     _check_url(house, url)
+    merchant_id = house.new_id()
     secret = signatures.compose_secret(os.urandom(signatures.SECRET_BYTES))
+    sealed = await house.seals.seal(merchant_id, WEBHOOK_SECRET, secret.encode())
 
     async def change(transaction: Transaction) -> Reply:
-        merchant_id, now = house.new_id(), house.clock.now()
+        now = house.clock.now()
         row = await accounts.insert_merchant(
             transaction,
             id=merchant_id,
@@ -66,7 +69,7 @@ async def create_merchant(house: House, asking: Asking, body: dict[str, Any]) ->
             livemode=_TEST_MODE,
             is_merchant_url=True,
             status="enabled",
-            secret=secret,
+            secret_sealed=sealed,
             created_at=now,
         )
         if url is not None:

@@ -14,6 +14,7 @@ from flows.replies import Reply, earlier_reply, once, refuse_once
 from models.announcing import announce_merchant
 from models.merchants import lock_merchant, read_merchant
 from models.production_access import give_live_url, hand_in, mark_keys_taken, read_access
+from models.sealed import WEBHOOK_SECRET
 from runtime.database import Row, Transaction
 
 CREATED: Final = 201
@@ -78,6 +79,7 @@ async def create_live_keys(house: House, asking: Asking, merchant_id: str) -> Re
     publishable = await make_key(house, owner, Wanted("publishable", "First publishable key"))
     await tell_vault(house, asking.request_id, publishable.row)
     webhook_secret = signatures.compose_secret(os.urandom(signatures.SECRET_BYTES))
+    sealed = await house.seals.seal(owner.merchant_id, WEBHOOK_SECRET, webhook_secret.encode())
 
     async def change(transaction: Transaction) -> Reply:
         now = house.clock.now()
@@ -89,7 +91,7 @@ async def create_live_keys(house: House, asking: Asking, merchant_id: str) -> Re
             id=house.new_id(),
             merchant_id=owner.merchant_id,
             livemode=_LIVE_MODE,
-            secret=webhook_secret,
+            secret_sealed=sealed,
             created_at=now,
         )
         await mark_keys_taken(transaction, owner.merchant_id, now)

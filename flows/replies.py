@@ -5,7 +5,7 @@ as its code and values, so that a repetition is refused in the same words.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from domain.refusals import Conflict, Declined, Refusal, Unprocessable
 from flows.house import House
 from models import idempotency
 from models.payment_record import EarlierReply
+from models.sealed import REPLY
 from runtime.database import Transaction
 
 _KEPT_REFUSALS = (402, 422)
@@ -30,6 +31,8 @@ class Reply:
     status: int
     resource: dict[str, Any]
     replayed: bool = False
+    # Whom the resource says something of: it is kept sealed, and erased with this customer.
+    of_person: UUID | None = None
 
 
 Change = Callable[[Transaction], Awaitable[Reply]]
@@ -57,7 +60,7 @@ async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply |
     async with house.database.transaction() as transaction:
         earlier = await idempotency.claim(transaction, asking, house.clock.now())
         if earlier is not None:
-            return replay(asking, earlier)
+            return replay(asking, await _unsealed(house, asking, earlier))
         try:
             async with transaction.savepoint():
                 reply = await change(transaction)
@@ -66,7 +69,7 @@ async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply |
         else:
             if reply is None:
                 return None
-            await keep(transaction, asking, reply)
+            await _keep_as_it_must_be(house, transaction, asking, reply)
             return reply
         await keep_refusal(transaction, idempotency.name_of(asking), refused)
     raise refused
@@ -89,6 +92,27 @@ async def keep(transaction: Transaction, asking: Asking, reply: Reply) -> None:
     await idempotency.answer(transaction, idempotency.name_of(asking), reply.status, text)
 
 
+async def _keep_as_it_must_be(
+    house: House, transaction: Transaction, asking: Asking, reply: Reply
+) -> None:
+    """Keep a success; one that says something of a person under seal."""
+    if asking.once is None or reply.of_person is None:
+        await keep(transaction, asking, reply)
+        return
+    name = idempotency.name_of(asking)
+    text = orjson.dumps(_without_secrets(reply.resource))
+    sealed = await house.seals.seal(name.merchant_id, REPLY, text)
+    kept = idempotency.SealedReply(reply.status, sealed, reply.of_person)
+    await idempotency.answer_sealed(transaction, name, kept)
+
+
+async def _unsealed(house: House, asking: Asking, earlier: EarlierReply) -> EarlierReply:
+    if earlier.reply_sealed is None:
+        return earlier
+    text = await house.seals.open(asking.caller.merchant_id, REPLY, earlier.reply_sealed)
+    return replace(earlier, reply=text.decode())
+
+
 async def keep_refusal(
     transaction: Transaction, name: idempotency.KeyName, refusal: Refusal
 ) -> None:
@@ -103,7 +127,9 @@ async def earlier_reply(house: House, asking: Asking) -> Reply | None:
         return None
     async with house.database.reading() as transaction:
         earlier = await idempotency.read(transaction, asking)
-    return None if earlier is None else replay(asking, earlier)
+    if earlier is None:
+        return None
+    return replay(asking, await _unsealed(house, asking, earlier))
 
 
 def replay(asking: Asking, earlier: EarlierReply) -> Reply:

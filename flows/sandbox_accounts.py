@@ -8,6 +8,7 @@ from domain.api_versions import PRESENT
 from flows.house import House
 from flows.key_making import Owner, Wanted, insert_key, make_key, tell_vault
 from models import accounts
+from models.sealed import WEBHOOK_SECRET
 
 # Until a merchant says otherwise: a shop of no special kind, paid out in dollars.
 DEFAULT_MCC: Final = "5999"
@@ -29,6 +30,7 @@ async def create_sandbox_account(
     await tell_vault(house, request_id, publishable.row)
     now = house.clock.now()
     webhook_secret = signatures.compose_secret(os.urandom(signatures.SECRET_BYTES))
+    sealed = await house.seals.seal(owner.merchant_id, WEBHOOK_SECRET, webhook_secret.encode())
     async with house.database.transaction() as transaction:
         merchant = await accounts.insert_merchant(
             transaction,
@@ -51,7 +53,7 @@ async def create_sandbox_account(
             livemode=_TEST_MODE,
             is_merchant_url=True,
             status="enabled",
-            secret=webhook_secret,
+            secret_sealed=sealed,
             created_at=now,
         )
     return {

@@ -19,6 +19,7 @@ from domain import delivery_schedule, events, signatures
 from domain.ids import to_text
 from flows.house import House
 from models.deliveries import EndedAttempt, UnderWay, lease_deliveries, record_attempts
+from models.sealed import WEBHOOK_SECRET
 from runtime.coalescer import Coalescer, lanes
 from runtime.database import DatabaseUnavailable, Row
 from runtime.log import log
@@ -51,7 +52,7 @@ class Delivery:
     lease: datetime
     url: str | None
     closed: str | None
-    secrets: tuple[Masked, ...]
+    sealed_secrets: tuple[bytes, ...]
     business_now: datetime | None
     event: Row
 
@@ -103,9 +104,15 @@ class WebhookDelivery:
         headers = {
             "Content-Type": JSON,
             "User-Agent": USER_AGENT,
-            **signatures.headers(delivery.secrets, event_id, seconds, body),
+            **signatures.headers(await self._secrets(delivery), event_id, seconds, body),
         }
         return await self._http.post(url, body, headers)
+
+    async def _secrets(self, delivery: Delivery) -> list[Masked]:
+        """Opened for each attempt: with the keys at hand that takes some microseconds."""
+        owner, sealed = delivery.endpoint.merchant_id, delivery.sealed_secrets
+        keys = await self._house.seals.knowing(owner, *sealed)
+        return [Masked(keys.open(WEBHOOK_SECRET, each).decode()) for each in sealed]
 
     def _rendered(self, event: Row) -> dict[str, Any]:
         """The event in the version its endpoint takes, by the merchant's own clock."""
@@ -132,8 +139,8 @@ def _delivery(row: Row, now: datetime, lease: datetime) -> Delivery:
         lease=lease,
         url=row["url"] if closed is None else None,
         closed=closed,
-        secrets=signatures.valid_secrets(
-            row["secret"], row["previous_secret"], row["previous_secret_until"], now
+        sealed_secrets=signatures.valid_secrets(
+            row["secret_sealed"], row["previous_secret_sealed"], row["previous_secret_until"], now
         ),
         business_now=row["frozen_time"],
         event=row,

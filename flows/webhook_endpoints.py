@@ -20,6 +20,7 @@ from flows.replies import Reply, once
 from models.alerts import resolve_alert
 from models.announcing import announce_merchant
 from models.merchants import lock_merchant, mark_merchant_changed
+from models.sealed import WEBHOOK_SECRET
 from models.test_clocks import business_now
 from models.webhook_endpoints import (
     count_endpoints,
@@ -48,6 +49,7 @@ async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, 
     webhook_endpoints.check_url(body["url"], "url", allow_loopback=allow_loopback)
     caller = asking.caller
     secret, now = _new_secret(), house.clock.now()
+    sealed = await house.seals.seal(caller.merchant_id, WEBHOOK_SECRET, secret.encode())
 
     async def change(transaction: Transaction) -> Reply:
         if body.get("api_version") is not None:
@@ -64,7 +66,7 @@ async def create_webhook_endpoint(house: House, asking: Asking, body: dict[str, 
             enabled_events=body.get("enabled_events"),
             api_version=body.get("api_version"),
             description=body.get("description"),
-            secret=secret,
+            secret_sealed=sealed,
             created_at=now,
         )
         return Reply(CREATED, webhook_endpoints.resource(row, now, secret))
@@ -129,11 +131,13 @@ async def roll_webhook_secret(house: House, asking: Asking, endpoint_id: str) ->
     """Give an endpoint a new secret, or 404; for 24 hours the old one signs as well."""
     identifier, now = _identifier(endpoint_id), house.clock.now()
     secret = _new_secret()
+    owner = asking.caller.merchant_id
+    sealed = await house.seals.seal(owner, WEBHOOK_SECRET, secret.encode())
 
     async def change(transaction: Transaction) -> Reply:
         endpoint = await _lock(transaction, asking, identifier)
         until = now + webhook_endpoints.SECRETS_OVERLAP
-        row = await roll_secret(transaction, endpoint, secret, until)
+        row = await roll_secret(transaction, endpoint, sealed, until)
         return Reply(OK, webhook_endpoints.resource(row, now, secret))
 
     return await once(house, asking, change)

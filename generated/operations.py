@@ -707,7 +707,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(
@@ -716,7 +716,7 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         '/v1/alerts/{alert_id}',
         'alerts',
         'gateway',
-        (('merchant:admin',),),
+        (('merchant:admin',), ('platform:admin',)),
         'none',
     ),
     OperationRow(

@@ -1075,7 +1075,7 @@ class RequestLogList(TypedDict):
     total_count: TotalCount
 
 
-AlertType: TypeAlias = Literal['api_version_deprecated', 'api_key_blocked', 'api_key_revoked_soon', 'webhook_endpoint_disabled']
+AlertType: TypeAlias = Literal['api_version_deprecated', 'api_key_blocked', 'api_key_revoked_soon', 'webhook_endpoint_disabled', 'key_rotation_due']
 
 
 AlertStatus: TypeAlias = Literal['open', 'resolved']

@@ -22,7 +22,7 @@ INSERT_ENDPOINT = insert_row(
     "description",
     "deleted_at",
     "revision",
-    "previous_secret",
+    "previous_secret_sealed",
     "previous_secret_until",
     "failing_since",
 )

@@ -40,8 +40,10 @@ _LOCK_CUSTOMER = compile_sql(sa.select(CUSTOMERS).where(*_THIS_CUSTOMER).with_fo
 _SAVE_CUSTOMER = compile_sql(
     sa.update(CUSTOMERS)
     .values(
-        email=sa.bindparam("email", type_=CUSTOMERS.c.email.type),
-        name=sa.bindparam("name", type_=CUSTOMERS.c.name.type),
+        **{
+            name: sa.bindparam(name, type_=CUSTOMERS.c[name].type)
+            for name in ("email_sealed", "email_index", "name_sealed")
+        },
         metadata=sa.cast(sa.bindparam("metadata", type_=sa.Text), CUSTOMERS.c.metadata.type),
         revision=_NEXT_REVISION,
     )
@@ -52,8 +54,9 @@ _DELETE_CUSTOMER = compile_sql(
     sa.update(CUSTOMERS)
     .values(
         deleted_at=sa.bindparam("at", type_=CUSTOMERS.c.deleted_at.type),
-        email=sa.null(),
-        name=sa.null(),
+        email_sealed=sa.null(),
+        email_index=sa.null(),
+        name_sealed=sa.null(),
         metadata=sa.literal_column("'{}'"),
         revision=_NEXT_REVISION,
     )
@@ -133,8 +136,9 @@ async def save_customer(transaction: Transaction, whose: Whose, customer: Row) -
     row = await transaction.one(
         _SAVE_CUSTOMER,
         of_id=customer["id"],
-        email=customer["email"],
-        name=customer["name"],
+        email_sealed=customer["email_sealed"],
+        email_index=customer["email_index"],
+        name_sealed=customer["name_sealed"],
         metadata=orjson.dumps(customer["metadata"]).decode(),
         **whose.columns,
     )

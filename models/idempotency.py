@@ -35,7 +35,11 @@ _CLAIM = compile_sql(
 )
 _READ = compile_sql(
     sa.select(
-        KEYS.c.resource_id, KEYS.c.digest, KEYS.c.status, KEYS.c.reply.cast(sa.Text).label("reply")
+        KEYS.c.resource_id,
+        KEYS.c.digest,
+        KEYS.c.status,
+        KEYS.c.reply.cast(sa.Text).label("reply"),
+        KEYS.c.reply_sealed,
     ).where(*_MINE)
 )
 _ANSWER = compile_sql(
@@ -46,6 +50,28 @@ _ANSWER = compile_sql(
     )
     .where(*_MINE, KEYS.c.status.is_(None))
 )
+_ANSWER_SEALED = compile_sql(
+    sa.update(KEYS)
+    .values(
+        {
+            name: sa.bindparam(name, type_=KEYS.c[name].type)
+            for name in ("status", "reply_sealed", "resource_id")
+        }
+    )
+    .where(*_MINE, KEYS.c.status.is_(None))
+)
+_ERASE = compile_sql(
+    sa.update(KEYS)
+    .values(
+        reply=sa.cast(sa.bindparam("reply", type_=sa.Text), KEYS.c.reply.type),
+        reply_sealed=sa.null(),
+    )
+    .where(
+        *_MINE[1:],
+        KEYS.c.resource_id == sa.bindparam("of_person", type_=KEYS.c.resource_id.type),
+        KEYS.c.reply_sealed.is_not(None),
+    )
+)
 _RELEASE = compile_sql(sa.delete(KEYS).where(*_MINE, KEYS.c.status.is_(None)))
 
 
@@ -55,6 +81,14 @@ class KeyName(NamedTuple):
     key: UUID
     merchant_id: UUID
     livemode: bool
+
+
+class SealedReply(NamedTuple):
+    """A reply that says something of a person, whose customer's id it is filed under."""
+
+    status: int
+    reply_sealed: bytes
+    resource_id: UUID
 
 
 def name_of(asking: Asking) -> KeyName:
@@ -85,6 +119,18 @@ async def read(transaction: Transaction, asking: Asking) -> EarlierReply | None:
 async def answer(transaction: Transaction, name: KeyName, status: int, reply: str) -> None:
     """Keep the reply (JSON text) that every repetition will get."""
     await transaction.run(_ANSWER, status=status, reply=reply, **_of(name))
+
+
+async def answer_sealed(transaction: Transaction, name: KeyName, reply: SealedReply) -> None:
+    """Keep a sealed reply that every repetition will get, until its person is erased."""
+    await transaction.run(_ANSWER_SEALED, **reply._asdict(), **_of(name))
+
+
+async def erase_replies(transaction: Transaction, asking: Asking, person: UUID, reply: str) -> None:
+    """Put `reply` (JSON text) in the place of every sealed one of this customer."""
+    caller = asking.caller
+    mine = {"of_merchant": caller.merchant_id, "of_mode": caller.livemode}
+    await transaction.run(_ERASE, of_person=person, reply=reply, **mine)
 
 
 async def release(transaction: Transaction, asking: Asking) -> None:

@@ -6,6 +6,7 @@ needs: everything but the audit trail may be changed, the trail read and added t
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from models.partitions import ensure_partitions
+from models.sealing_rows import SEALING, BoundDataKeys, MakeSealer
 from runtime.clock import SystemClock
 from runtime.granting import grant
 
@@ -22,8 +24,14 @@ APPEND_ONLY = ("audit_entries", "audit_roots", "audit_heads", "audit_keys", "aud
 _MIGRATION_LOCK = 0x7061_796D_696E_7431
 
 
-def migrate(database_url: str, service_role: str | None = None) -> None:
-    """Run every migration that has not run, make the months' partitions, grant the service."""
+def migrate(
+    database_url: str, make_sealer: MakeSealer | None = None, service_role: str | None = None
+) -> None:
+    """Run every migration that has not run, make the months' partitions, grant the service.
+
+    `make_sealer` is for what an older version stored in clear; without it a database that
+    has such rows is refused.
+    """
     url = sa.make_url(database_url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     config = Config()
@@ -31,6 +39,8 @@ def migrate(database_url: str, service_role: str | None = None) -> None:
     with engine.begin() as connection:
         connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
         config.attributes["connection"] = connection
+        if make_sealer is not None:
+            config.attributes[SEALING] = make_sealer(BoundDataKeys(connection))
         command.upgrade(config, "head")
         for statement in ensure_partitions(SystemClock().now()):
             connection.execute(sa.text(statement))
@@ -38,6 +48,13 @@ def migrate(database_url: str, service_role: str | None = None) -> None:
             grant(connection, service_role, APPEND_ONLY)
 
 
+def owner_and_service(environment: Mapping[str, str] = os.environ) -> tuple[str, str | None]:
+    """The URL of the owner of the tables, and the role of the service."""
+    service = environment["DATABASE_URL"]
+    owner = environment.get("MIGRATION_DATABASE_URL", service)
+    return owner, sa.make_url(service).username
+
+
 if __name__ == "__main__":
-    service = os.environ["DATABASE_URL"]
-    migrate(os.environ.get("MIGRATION_DATABASE_URL", service), sa.make_url(service).username)
+    url, role = owner_and_service()
+    migrate(url, service_role=role)

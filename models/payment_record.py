@@ -76,6 +76,8 @@ class EarlierReply:
     digest: bytes
     status: int | None
     reply: str | None
+    # In the place of `reply` where it says something of a person.
+    reply_sealed: bytes | None = None
 
 
 def _record_statement() -> sa.Select[Any]:

@@ -28,13 +28,13 @@ def _handing_in() -> sa.sql.ClauseElement:
 
 
 def _giving_url() -> sa.sql.ClauseElement:
-    names = ("id", "merchant_id", "livemode", "secret", "created_at")
+    names = ("id", "merchant_id", "livemode", "secret_sealed", "created_at")
     given = {name: sa.bindparam(name, type_=ENDPOINTS.c[name].type) for name in names}
     inserting = insert(ENDPOINTS).values(**given, is_merchant_url=sa.true(), status=word("enabled"))
     return inserting.on_conflict_do_update(
         index_elements=[ENDPOINTS.c.merchant_id, ENDPOINTS.c.livemode],
         index_where=ENDPOINTS.c.is_merchant_url,
-        set_={"secret": inserting.excluded.secret},
+        set_={"secret_sealed": inserting.excluded.secret_sealed},
     )
 
 

@@ -58,8 +58,8 @@ _SAVE = compile_sql(
 _ROLL = compile_sql(
     sa.update(ENDPOINTS)
     .values(
-        **_given("secret", "previous_secret_until"),
-        previous_secret=ENDPOINTS.c.secret,
+        **_given("secret_sealed", "previous_secret_until"),
+        previous_secret_sealed=ENDPOINTS.c.secret_sealed,
         revision=_NEXT_REVISION,
     )
     .where(*_THIS_ONE)
@@ -76,7 +76,7 @@ _INSERT = compile_sql(
             "enabled_events",
             "api_version",
             "description",
-            "secret",
+            "secret_sealed",
             "created_at",
         )
         | {"status": word("enabled")}
@@ -173,13 +173,13 @@ async def save_endpoint(transaction: Transaction, endpoint: Row, changed: dict[s
 
 
 async def roll_secret(
-    transaction: Transaction, endpoint: Row, secret: str, previous_until: datetime
+    transaction: Transaction, endpoint: Row, secret_sealed: bytes, previous_until: datetime
 ) -> Row:
     """Give a locked endpoint a new secret; the present one signs until `previous_until`."""
     return await transaction.one(
         _ROLL,
         of_id=endpoint["id"],
-        secret=secret,
+        secret_sealed=secret_sealed,
         previous_secret_until=previous_until,
         **_scope(endpoint["merchant_id"], endpoint["livemode"]),
     )

@@ -164,7 +164,7 @@ class Shop:
     def owned_database(self, process: str = "paymint-api") -> psycopg.Connection[tuple[Any, ...]]:
         """The same database with the role that owns its tables."""
         module, variable = {
-            "paymint-api": ("models.migrate", "MIGRATION_DATABASE_URL"),
+            "paymint-api": ("flows.migrate", "MIGRATION_DATABASE_URL"),
             "paymint-vault": ("vault.migrate", "VAULT_MIGRATION_DATABASE_URL"),
         }[process]
         return psycopg.connect(self.environment[module][variable], autocommit=True)

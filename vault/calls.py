@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from prometheus_client import Counter
 
+from adapters.keys import KeysOutOfReach
 from contract import relay
 from runtime.clock import Clock
 from runtime.database import DatabaseUnavailable
@@ -61,7 +62,7 @@ class Calls:
         except CallUndecided:
             outcome = "undecided"
             raise
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, KeysOutOfReach):
             # None of the calls that come here has asked a network.
             outcome = "unavailable"
             raise CallRefused("unavailable") from None
@@ -98,6 +99,8 @@ class Calls:
                 return await self._operations.witnessing.segment(request)
             case relay.Echo():
                 return await self._operations.announcing.echo()
+            case relay.CountOldKeys():
+                return await self._operations.announcing.count_old_keys(request)
             case _:
                 return await self._dispute(request)
 

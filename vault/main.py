@@ -3,14 +3,15 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 import uvloop
 
-from adapters.keys import FileKeyProvider
 from contract.document import load_document
 from contract.operations import compile_operations
 from runtime.clock import Clock, SystemClock
 from runtime.database import Database, DatabaseUnavailable
+from runtime.listening import Listener
 from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
@@ -37,7 +38,7 @@ from vault.store.attempts import AttemptStore
 from vault.store.audit import AuditStore, AuditTrail
 from vault.store.chargebacks import ChargebackStore
 from vault.store.instruments import ERASED_PER_STATEMENT, InstrumentStore
-from vault.store.keys import DataKeyStore, PublishableKeyStore
+from vault.store.keys import KEYS_CHANNEL, DataKeyStore, PublishableKeyStore
 from vault.store.tokens import TokenStore
 
 SWEEP_SECONDS = 15.0
@@ -60,8 +61,11 @@ class Vault:
         self._codes = SecurityCodes(self._clock)
         self._instruments = InstrumentStore(self._database)
         self._publishable_keys = PublishableKeyStore(self._database)
-        provider = FileKeyProvider(settings.state_directory / "keys")
-        self._keyring = Keyring(DataKeyStore(self._database), provider, self._clock)
+        self._data_keys = DataKeyStore(self._database)
+        self._keyring = Keyring(self._data_keys, settings.open_keys(), self._clock)
+        self._announcements = Listener(
+            settings.database_url, KEYS_CHANNEL, self._heard, self._keyring.forget_all
+        )
         self._attempts = AttemptStore(self._database, settings.database_url)
         self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
         self._tokens = TokenStore(settings.database_url)
@@ -82,6 +86,8 @@ class Vault:
             ends.push_async_callback(self._tokens.close)
             ends.push_async_callback(self._audit.close)
             ends.callback(self._journal.close)
+            self._announcements.start()
+            ends.push_async_callback(self._announcements.close)
             sweep = asyncio.create_task(self._keep_sweeping())
             ends.callback(sweep.cancel)
             parting = asyncio.create_task(self._keep_making_partitions())
@@ -97,6 +103,12 @@ class Vault:
             await stop.wait()
             log("vault_stopping")
 
+    def _heard(self, merchant: str) -> None:
+        try:
+            self._keyring.forget(UUID(hex=merchant))
+        except ValueError:
+            self._keyring.forget_all()
+
     async def _close_doors(self) -> None:
         await asyncio.gather(self._token_server.close(), self._relay.close())
 
@@ -108,7 +120,7 @@ class Vault:
             Resolving(self._attempts, charging, network),
             Keeping(self._instruments, self._keyring, self._codes),
             self._disputing,
-            Announcing(self._publishable_keys),
+            Announcing(self._publishable_keys, self._data_keys),
             Witnessing(self._audit_store),
         )
         return Calls(operations, self._clock)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.keys import KeyProvider, file_provider, open_provider
 from domain.allowlists import Network
 from domain.rate_limits import MULTIPLIER_MAX
 from runtime.environment import at_least_one, trusted_proxies
@@ -36,6 +37,13 @@ class Settings:
     limiter_processes: int = 1
     trusted_proxies: tuple[Network, ...] = ()
     requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
+    key_provider: str | None = None
+
+    def open_keys(self) -> KeyProvider:
+        """Who holds the vault's master keys; raises KeyUnusable, saying what to do."""
+        if self.key_provider is None:
+            return file_provider(self.state_directory / "keys")
+        return open_provider(self.key_provider)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +61,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         requests_in_flight=at_least_one(
             environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
         ),
+        key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
     )
 
 

@@ -13,6 +13,7 @@ from flows.authorisation_expiry import end_expired_authorisations
 from flows.card_erasure import erase_detached_cards
 from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
+from flows.key_ages import check_key_ages
 from flows.oauth_upkeep import keep_oauth
 from flows.partitions import make_partitions
 from flows.payment_recovery import resume_due_payments
@@ -34,6 +35,7 @@ CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
 SEALED_EVERY_SECONDS = 60.0
 ARCHIVE_LOOKS_AGAIN_SECONDS = 10.0
+KEY_AGES_LOOK_AGAIN_SECONDS = 3600.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 OAUTH_LOOKS_AGAIN_SECONDS = 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
@@ -66,6 +68,7 @@ class Worker:
             Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
             Turning("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
             Turning("audit archive", archiving.turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
+            Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 

@@ -8,9 +8,9 @@ Object Lock.  Credentials, region and endpoint are boto3's own settings.
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-from botocore.config import Config  # type: ignore[import-untyped]
-from botocore.exceptions import ClientError  # type: ignore[import-untyped]
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 RETENTION = timedelta(days=7 * 366)
 CONNECT_SECONDS = 5

@@ -1,5 +1,6 @@
 """Turns whatever was raised below into the error that the document promises."""
 
+from adapters.keys import KeysOutOfReach
 from contract.answers import UndeclaredAnswer
 from contract.bodies import ClientGone
 from contract.errors import JSON_CONTENT_TYPE, InternalError, error_body, oauth_error, refuse
@@ -20,6 +21,9 @@ def bind(proceed: Proceed) -> Proceed:
             exchange.status = CLIENT_GONE_STATUS
         except Refusal as refusal:
             _answer(exchange, refusal)
+        except KeysOutOfReach as error:
+            log_exception("keys_out_of_reach", error, request_id=exchange.request_id)
+            _answer(exchange, Unavailable())
         except DatabaseUnavailable as error:
             log_exception("database_unavailable", error, request_id=exchange.request_id)
             _answer(exchange, Unavailable())

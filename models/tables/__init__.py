@@ -10,7 +10,7 @@ from models.tables.audit import AUDIT_EXPORTS, AUDIT_HEADS, AUDIT_KEYS, AUDIT_RO
 from models.tables.base import METADATA
 from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
-from models.tables.data_keys import DATA_KEYS
+from models.tables.data_keys import DATA_KEYS, MASTER_KEYS
 from models.tables.disputes import DISPUTES
 from models.tables.oauth import (
     OAUTH_CLIENTS,
@@ -31,6 +31,7 @@ GLOBAL_TABLES = frozenset(
         "audit_keys",
         "audit_roots",
         "data_keys",
+        "master_keys",
         "merchants",
         "oauth_clients",
         "oauth_signing_keys",
@@ -54,6 +55,7 @@ __all__ = [
     "EVENTS",
     "GLOBAL_TABLES",
     "IDEMPOTENCY_KEYS",
+    "MASTER_KEYS",
     "MERCHANTS",
     "METADATA",
     "OAUTH_CLIENTS",

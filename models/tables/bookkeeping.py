@@ -20,8 +20,17 @@ IDEMPOTENCY_KEYS = sa.Table(
     identifier("resource_id"),
     sa.Column("status", sa.SmallInteger),
     sa.Column("reply", JSON),
+    # In the place of `reply` where it says something of a person.
+    sa.Column("reply_sealed", BYTEA),
     created(),
     sa.PrimaryKeyConstraint("key", "merchant_id", "livemode"),
+    # For erasing such a reply with the person's customer.
+    sa.Index(
+        "idempotency_keys_of_persons",
+        "merchant_id",
+        "resource_id",
+        postgresql_where=sa.text("reply_sealed IS NOT NULL"),
+    ),
 )
 
 # Exact list totals: how many rows of a resource are in a status.  A slot is a row of its

@@ -1,7 +1,7 @@
 """Customers, their saved payment methods, and tokens that are used up."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.dialects.postgresql import BYTEA, JSON
 
 from models.tables.base import METADATA, MOMENT, created, identifier, one_of, revision, tenant
 
@@ -10,8 +10,11 @@ CUSTOMERS = sa.Table(
     METADATA,
     identifier(),
     *tenant(),
-    sa.Column("email", sa.Text),
-    sa.Column("name", sa.Text),
+    # What is known of a person is sealed (models/sealed.py); the keyed digest of the address
+    # finds customers by it.
+    sa.Column("email_sealed", BYTEA),
+    sa.Column("email_index", BYTEA),
+    sa.Column("name_sealed", BYTEA),
     sa.Column("metadata", JSON, nullable=False),
     created(),
     revision(),
@@ -30,10 +33,10 @@ CUSTOMERS = sa.Table(
         "customers_by_email",
         "merchant_id",
         "livemode",
-        "email",
+        "email_index",
         sa.desc("created_at"),
         sa.desc("id"),
-        postgresql_where=sa.text("deleted_at IS NULL AND email IS NOT NULL"),
+        postgresql_where=sa.text("deleted_at IS NULL AND email_index IS NOT NULL"),
     ),
 )
 

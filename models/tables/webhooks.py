@@ -1,7 +1,7 @@
 """Events, where they go, and how that went."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSON
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSON
 
 from models.tables.base import (
     METADATA,
@@ -55,9 +55,9 @@ WEBHOOK_ENDPOINTS = sa.Table(
     sa.Column("api_version", sa.Text),
     sa.Column("description", sa.Text),
     sa.Column("status", sa.Text, nullable=False),
-    sa.Column("secret", sa.Text, nullable=False),
+    sa.Column("secret_sealed", BYTEA, nullable=False),
     # The secret before the last roll signs beside the new one until then (wall clock).
-    sa.Column("previous_secret", sa.Text),
+    sa.Column("previous_secret_sealed", BYTEA),
     sa.Column("previous_secret_until", MOMENT),
     # The first failed attempt since the last 2xx (business clock); null: the last one was a 2xx.
     sa.Column("failing_since", MOMENT),
@@ -67,7 +67,7 @@ WEBHOOK_ENDPOINTS = sa.Table(
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     one_of("status", "enabled", "disabled"),
     sa.CheckConstraint(
-        "(previous_secret IS NULL) = (previous_secret_until IS NULL)",
+        "(previous_secret_sealed IS NULL) = (previous_secret_until IS NULL)",
         name="previous_secret_ends",
     ),
     sa.Index(

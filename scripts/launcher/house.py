@@ -143,7 +143,7 @@ class House:
         environments, urls = self.environments(), self.databases
         main, vault = environments["paymint-api"], environments["paymint-vault"]
         return {
-            "models.migrate": main | {"MIGRATION_DATABASE_URL": urls.main_owner or urls.main},
+            "flows.migrate": main | {"MIGRATION_DATABASE_URL": urls.main_owner or urls.main},
             "vault.migrate": vault
             | {"VAULT_MIGRATION_DATABASE_URL": urls.vault_owner or urls.vault},
         }
@@ -170,11 +170,11 @@ def basic_environment(more: tuple[str, ...] = ()) -> dict[str, str]:
 
 
 def start_module(
-    root: Path, module: str, environment: Mapping[str, str]
+    root: Path, module: str, environment: Mapping[str, str], *arguments: str
 ) -> "subprocess.Popen[bytes]":
     """Runs a module of the tree to its end; its output is read by the caller."""
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", module],
+        [sys.executable, "-P", "-m", module, *arguments],
         cwd=root,
         env=dict(environment),
         stdin=subprocess.DEVNULL,

@@ -24,6 +24,7 @@ PLUMBING = {
     "dispute_changes": "opening and closing a dispute; workers and test helpers do it alike",
     "payment_events": "writing the event of a payment under its row lock",
     "customer_reads": "finding a customer, or 404, before anything is done below it",
+    "sealed_customers": "how a person is stored and shown; reads and changes do it alike",
     "payment_reads": "finding a payment, or 404, before anything is done below it",
 }
 

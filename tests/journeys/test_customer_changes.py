@@ -1,6 +1,7 @@
 """Customers that change and go: merge patches, lost updates, what a deletion leaves."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -10,8 +11,9 @@ from tests.shop import Merchant, Shop, error, told
 
 ERASED_SECONDS = 15.0
 FULL = {"email": "ada@example.com", "name": "Ada", "metadata": {"tier": "gold", "ref": "7"}}
+_KEPT = "SELECT reply, reply_sealed FROM idempotency_keys WHERE key = %s"
 _ERASED = b"SELECT state, ciphertext FROM instruments WHERE id = %s"
-_ROW = b"SELECT email, name, metadata FROM customers WHERE id = %s"
+_ROW = b"SELECT email_sealed, email_index, name_sealed, metadata FROM customers WHERE id = %s"
 
 
 def patch(merchant: Merchant, customer: str, body: Any) -> dict[str, Any]:
@@ -103,8 +105,47 @@ def test_a_deleted_customer_is_gone_and_its_payments_stay(shop: Shop, merchant: 
     assert merchant.refund(payment["id"], amount=100)["status"] == "pending"
     with shop.database() as connection:
         row = connection.execute(_ROW, [from_text("cus", customer)]).fetchone()
-    assert row == (None, None, {})
+    assert row == (None, None, None, {})
     assert eventually(lambda: all(erased(shop, each) for each in methods), ERASED_SECONDS)
+
+
+def test_a_kept_reply_is_sealed_and_erased_with_its_customer(
+    shop: Shop, merchant: Merchant
+) -> None:
+    key = str(uuid4())
+    made = told(merchant.ask("POST", "/v1/customers", FULL, key=key), 201)
+    again = merchant.ask("POST", "/v1/customers", FULL, key=key)
+    assert (told(again, 201), again.headers["idempotent-replayed"]) == (made, "true")
+    with shop.database() as connection:
+        kept = connection.execute(_KEPT, [key]).fetchone()
+        assert kept is not None and kept[0] is None and b"Ada" not in kept[1]
+        told(merchant.ask("DELETE", f"/v1/customers/{made['id']}"), 200)
+        kept = connection.execute(_KEPT, [key]).fetchone()
+    assert kept is not None and kept[1] is None
+    erased_reply = told(merchant.ask("POST", "/v1/customers", FULL, key=key), 201)
+    assert erased_reply["id"] == made["id"]
+    assert (erased_reply["email"], erased_reply["name"], erased_reply["metadata"]) == (
+        None,
+        None,
+        {},
+    )
+
+
+def test_customers_are_found_by_address_as_pages(merchant: Merchant) -> None:
+    mine = [merchant.customer(email="twice@example.com", name=str(n))["id"] for n in range(3)]
+    merchant.customer(email="other@example.com")
+    first = merchant.get("/v1/customers", email="twice@example.com", limit=2)
+    assert [row["email"] for row in first["data"]] == ["twice@example.com"] * 2
+    cursor = first["next_cursor"]
+    second = merchant.get(
+        "/v1/customers", email="twice@example.com", limit=2, starting_after=cursor
+    )
+    found = [row["id"] for row in (*first["data"], *second["data"])]
+    assert found == mine[::-1]
+    elsewhere = merchant.ask(
+        "GET", "/v1/customers", params={"email": "other@example.com", "starting_after": cursor}
+    )
+    assert error(elsewhere)[:2] == (400, "invalid_cursor")
 
 
 def erased(shop: Shop, method: str) -> bool:

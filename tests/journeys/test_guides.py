@@ -19,6 +19,7 @@ ELSEWHERE = {
     "accounts.md": "tests/journeys/test_production_access.py",
     "adding-an-endpoint.md": "the commands of CONTRIBUTING.md, for those who change the code",
     "disputes.md": "tests/journeys/test_disputes.py",
+    "keys.md": "tests/journeys/test_key_rotation.py, on a stack whose keys no other test uses",
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }

@@ -19,7 +19,7 @@ from tests.shop import Merchant, Shop, error, told
 SETTLED_SECONDS = 20.0
 LINK_SECONDS = 10.0
 _DISGUISE = b"UPDATE payments SET description = 'changed behind the cache' WHERE id = %s"
-_DISGUISE_CUSTOMER = b"UPDATE customers SET name = 'changed behind the cache' WHERE id = %s"
+_DISGUISE_CUSTOMER = b"UPDATE customers SET metadata = '{}' WHERE id = %s"
 
 
 @pytest.fixture(scope="module")
@@ -164,11 +164,12 @@ async def _orders(url: str) -> None:
 
     def row(name: str) -> dict[str, Any]:
         fixed = {"id": one, "merchant_id": merchant, "livemode": False, "metadata": {}}
-        return {**fixed, "email": None, "name": name, "revision": 1, "created_at": None}
+        named = {"email_sealed": None, "name_sealed": name.encode()}
+        return {**fixed, **named, "revision": 1, "created_at": None}
 
     async def shown() -> str | None:
         found = await rows.read("customer", merchant, False, one)
-        return None if found is None else str(found["name"])
+        return None if found is None else found["name_sealed"].decode()
 
     def write(name: str, order: int, *, unknown: bool = False, age: float = 0.0) -> None:
         rows.write(Changed("customer", row(name), order, unknown), rows.moment() - age)
@@ -205,6 +206,6 @@ async def _orders(url: str) -> None:
 async def _linked(rows: RememberedRows, merchant: UUID) -> bool:
     probe = uuid4()
     row = {"id": probe, "merchant_id": merchant, "livemode": True, "metadata": {}}
-    row |= {"email": None, "name": None, "revision": 1, "created_at": None}
+    row |= {"email_sealed": None, "name_sealed": None, "revision": 1, "created_at": None}
     rows.write(Changed("customer", row, 1), rows.moment())
     return await rows.read("customer", merchant, True, probe) is not None

@@ -1,5 +1,6 @@
 """Clients that others wrote complete the flow: Authlib's and oauthlib's."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest

@@ -38,7 +38,7 @@ def test_a_database_made_before_is_handed_over(servers: Servers) -> None:
     for _ in range(2):
         urls = embedded_databases(servers.cluster, servers.state)
         assert (urls.main, urls.vault) == (old["paymint"], old["paymint_vault"])
-        migrate(urls.main_owner, sa.make_url(urls.main).username)
+        migrate(urls.main_owner, service_role=sa.make_url(urls.main).username)
         migrate_vault(urls.vault_owner, sa.make_url(urls.vault).username)
     for url, owner in ((urls.main, "paymint_owner"), (urls.vault, "paymint_vault_owner")):
         with psycopg.connect(url, autocommit=True) as service:
@@ -59,7 +59,7 @@ def test_one_url_serves_and_owns(servers: Servers) -> None:
         connection.execute("CREATE ROLE alone LOGIN PASSWORD 'a-password'")
         connection.execute("CREATE DATABASE alone OWNER alone")
     url = servers.cluster.url("alone", "alone", "a-password")
-    migrate(url, "alone")
+    migrate(url, service_role="alone")
     with psycopg.connect(url) as connection:
         connection.execute(
             "INSERT INTO audit_entries (id, merchant_id, entry, created_at)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from adapters.keys import FileKeyProvider
+from adapters.keys import file_provider
 from adapters.vault_door import VaultDoor
 from contract import relay
 from runtime.clock import SystemClock
@@ -81,7 +81,7 @@ async def merchant(house: House) -> AsyncIterator[Merchant]:
     database = Database(house.database_url)
     await database.open()
     instruments, tokens = InstrumentStore(database), TokenStore(house.database_url)
-    provider = FileKeyProvider(house.directory / "keys")
+    provider = file_provider(house.directory / "keys")
     keyring = Keyring(DataKeyStore(database), provider, clock)
     tokenising = Tokenising(tokens, instruments, keyring, SecurityCodes(clock), clock)
     try:

@@ -7,10 +7,11 @@ from uuid import UUID
 
 import pytest
 
-from adapters.keys import FileKeyProvider, KeyUnusable
+from adapters.keys import KeyUnusable, MasterKey, NewKey, WrappedKeys, file_provider
+from adapters.keys.ring import REMEMBERED_SECONDS
 from runtime.clock import SystemClock
 from runtime.ids import uuid7
-from vault.keyring import CACHE_SECONDS, Keyring, SealBroken, WrappedKeys
+from vault.keyring import Keyring, SealBroken
 
 
 class MemoryStore:
@@ -25,8 +26,12 @@ class MemoryStore:
         await asyncio.sleep(0)
         return sorted(self.kept.get((merchant_id, purpose), {}).items())
 
-    async def add(self, merchant_id: UUID, purpose: str, version: int, wrapped: bytes) -> None:
-        self.kept.setdefault((merchant_id, purpose), {}).setdefault(version, wrapped)
+    async def add(self, key: NewKey) -> bool:
+        self.kept.setdefault((key.owner, key.use), {}).setdefault(key.version, key.wrapped)
+        return True
+
+    async def meet(self, master: MasterKey) -> None:
+        raise AssertionError(f"{master.name} was never refused")
 
 
 class MovableClock(SystemClock):
@@ -39,14 +44,14 @@ class MovableClock(SystemClock):
 
 
 def keyring(directory: Path, store: MemoryStore, clock: SystemClock | None = None) -> Keyring:
-    return Keyring(store, FileKeyProvider(directory / "keys"), clock or SystemClock())
+    return Keyring(store, file_provider(directory / "keys"), clock or SystemClock())
 
 
 def test_what_was_sealed_opens_for_its_instrument_only(tmp_path: Path) -> None:
     async def scenario() -> None:
         ring = keyring(tmp_path, MemoryStore())
         mine, other = uuid7(), uuid7()
-        keys, foreign = await ring.keys(mine), await ring.keys(other)
+        keys, foreign = await ring.of(mine), await ring.of(other)
         instrument_id = uuid7()
         sealed = keys.seal(instrument_id, b"number")
         assert keys.open(instrument_id, 1, sealed) == b"number"
@@ -69,10 +74,10 @@ def test_rotation_keeps_old_seals_and_fingerprints(tmp_path: Path) -> None:
         store = MemoryStore()
         ring, elsewhere = keyring(tmp_path, store), keyring(tmp_path, store)
         merchant_id, instrument_id = uuid7(), uuid7()
-        before, stale = await ring.keys(merchant_id), await elsewhere.keys(merchant_id)
+        before, stale = await ring.of(merchant_id), await elsewhere.of(merchant_id)
         sealed = before.seal(instrument_id, b"number")
-        assert await ring.rotate(merchant_id) == 2
-        after = await ring.keys(merchant_id)
+        assert await ring.add_version(merchant_id) == 2
+        after = await ring.of(merchant_id)
         assert after.newest_version == 2
         assert after.open(instrument_id, 1, sealed) == b"number"
         assert after.fingerprint(False, "card 4242") == before.fingerprint(False, "card 4242")
@@ -88,7 +93,7 @@ def test_rotation_keeps_old_seals_and_fingerprints(tmp_path: Path) -> None:
 def test_digests_differ_by_merchant_mode_and_use(tmp_path: Path) -> None:
     async def scenario() -> None:
         ring = keyring(tmp_path, MemoryStore())
-        one, two = await ring.keys(uuid7()), await ring.keys(uuid7())
+        one, two = await ring.of(uuid7()), await ring.of(uuid7())
         made = [
             one.fingerprint(False, "x"),
             one.fingerprint(True, "x"),
@@ -107,14 +112,14 @@ def test_keys_are_opened_once_and_read_again_after_five_minutes(tmp_path: Path) 
         store, clock = MemoryStore(), MovableClock()
         ring = keyring(tmp_path, store, clock)
         merchant_id = uuid7()
-        opened = await asyncio.gather(*[ring.keys(merchant_id) for _ in range(50)])
+        opened = await asyncio.gather(*[ring.of(merchant_id) for _ in range(50)])
         assert len(set(map(id, opened))) == 1
         loads = store.loads
-        await ring.keys(merchant_id)
+        await ring.of(merchant_id)
         assert store.loads == loads
-        clock.ahead = CACHE_SECONDS + 1
-        assert ring.remembered(merchant_id) is None
-        await ring.keys(merchant_id)
+        clock.ahead = REMEMBERED_SECONDS + 1
+        assert ring.at_hand(merchant_id) is None
+        await ring.of(merchant_id)
         assert store.loads > loads
 
     asyncio.run(scenario())
@@ -122,10 +127,10 @@ def test_keys_are_opened_once_and_read_again_after_five_minutes(tmp_path: Path) 
 
 def test_the_master_key_is_made_once_and_private(tmp_path: Path) -> None:
     async def scenario() -> None:
-        wrapped = await FileKeyProvider(tmp_path / "keys").wrap(b"k" * 32)
-        assert await FileKeyProvider(tmp_path / "keys").unwrap(wrapped) == b"k" * 32
+        wrapped = await file_provider(tmp_path / "keys").wrap(b"k" * 32)
+        assert await file_provider(tmp_path / "keys").unwrap(wrapped) == b"k" * 32
         with pytest.raises(KeyUnusable):
-            await FileKeyProvider(tmp_path / "other").unwrap(wrapped)
+            await file_provider(tmp_path / "other").unwrap(wrapped)
 
     asyncio.run(scenario())
     path = tmp_path / "keys" / "master.key"
@@ -135,22 +140,22 @@ def test_the_master_key_is_made_once_and_private(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o400, 0o666])
 def test_a_master_key_with_another_mode_is_refused(tmp_path: Path, mode: int) -> None:
-    FileKeyProvider(tmp_path)
+    file_provider(tmp_path)
     os.chmod(tmp_path / "master.key", mode)
     with pytest.raises(KeyUnusable, match="0600"):
-        FileKeyProvider(tmp_path)
+        file_provider(tmp_path)
 
 
 def test_a_damaged_master_key_is_refused(tmp_path: Path) -> None:
-    FileKeyProvider(tmp_path)
+    file_provider(tmp_path)
     (tmp_path / "master.key").write_bytes(b"short")
     with pytest.raises(KeyUnusable, match="32 bytes"):
-        FileKeyProvider(tmp_path)
+        file_provider(tmp_path)
 
 
 def test_a_linked_master_key_is_refused(tmp_path: Path) -> None:
-    FileKeyProvider(tmp_path / "real")
+    file_provider(tmp_path / "real")
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "master.key").symlink_to(tmp_path / "real" / "master.key")
     with pytest.raises(OSError):
-        FileKeyProvider(tmp_path / "keys")
+        file_provider(tmp_path / "keys")

@@ -22,6 +22,7 @@ from flows.house import House, open_house
 from flows.webhook_delivery import WebhookDelivery
 from models import accounts
 from models.outbox import record_event
+from models.sealed import WEBHOOK_SECRET
 from models.webhook_endpoints import insert_endpoint
 from runtime.clock import SystemClock
 from runtime.database import Row, Statement
@@ -102,6 +103,7 @@ class Bench:
 
     async def open_merchant(self) -> None:
         now = self.clock.now()
+        sealed = await self.sealed_secret()
         async with self.house.database.transaction() as transaction:
             await transaction.run(
                 accounts.INSERT_MERCHANT,
@@ -123,12 +125,15 @@ class Bench:
                 livemode=self.livemode,
                 is_merchant_url=True,
                 status="enabled",
-                secret=SECRET,
+                secret_sealed=sealed,
                 created_at=now,
             )
 
+    async def sealed_secret(self) -> bytes:
+        return await self.house.seals.seal(self.merchant_id, WEBHOOK_SECRET, SECRET.encode())
+
     async def endpoint(self, url: str, enabled_events: list[str] | None = None) -> UUID:
-        endpoint_id = uuid7()
+        endpoint_id, sealed = uuid7(), await self.sealed_secret()
         async with self.house.database.transaction() as transaction:
             await insert_endpoint(
                 transaction,
@@ -139,7 +144,7 @@ class Bench:
                 enabled_events=enabled_events,
                 api_version=None,
                 description=None,
-                secret=SECRET,
+                secret_sealed=sealed,
                 created_at=self.clock.now(),
             )
         return endpoint_id

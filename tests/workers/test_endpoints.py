@@ -14,6 +14,7 @@ from flows import events as events_flow
 from flows import merchants as merchants_flow
 from flows import webhook_endpoints as flow
 from flows.replies import Reply
+from models.sealed import WEBHOOK_SECRET
 from runtime.ids import uuid7
 from tests.workers.house import SECRET, Bench, Place, bench
 
@@ -120,8 +121,11 @@ def test_the_merchant_url_is_an_endpoint_while_it_is_set(place: Place) -> None:
         gone = await flow.delete_webhook_endpoint(built.house, built.asking, endpoint["id"])
         assert gone["deleted"] is True
         assert (await updated(built))["webhook_url"] is None
-        (row,) = await built.rows("SELECT secret, deleted_at FROM webhook_endpoints")
-        assert row == {"secret": SECRET, "deleted_at": None}
+        (row,) = await built.rows("SELECT secret_sealed, deleted_at FROM webhook_endpoints")
+        sealed = bytes(row["secret_sealed"])
+        seals = built.house.seals
+        assert await seals.open(built.merchant_id, WEBHOOK_SECRET, sealed) == SECRET.encode()
+        assert row["deleted_at"] is None
 
     played(place, scenario)
 

@@ -9,6 +9,7 @@ sealed record; no answer, log line or error carries any part of what was sent
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from adapters.keys import KeysOutOfReach
 from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
@@ -117,7 +118,7 @@ class TokenDoor:
                 answer = await self._tokenised(asked, headers, scope, receive)
         except Refusal as refusal:
             answer = self._refused(refusal, asked)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, KeysOutOfReach):
             answer = self._refused(Unavailable(), asked)
         except ClientGone:
             raise

@@ -1,14 +1,17 @@
-"""What the main house tells the vault about itself: its publishable keys, that it is there."""
+"""What the two houses tell each other of themselves: keys, their ages, that they are there."""
+
+from datetime import UTC, datetime
 
 from contract import relay
-from vault.store.keys import PublishableKey, PublishableKeyStore
+from vault.store.keys import DataKeyStore, PublishableKey, PublishableKeyStore
 
 
 class Announcing:
-    """Keeps the vault's own table of publishable keys."""
+    """Keeps the vault's own table of publishable keys; tells of old keys."""
 
-    def __init__(self, keys: PublishableKeyStore) -> None:
+    def __init__(self, keys: PublishableKeyStore, data_keys: DataKeyStore) -> None:
         self._keys = keys
+        self._data_keys = data_keys
 
     async def announce(self, request: relay.PublishKey) -> relay.Done:
         """Make a key known as it stands now; at the latest in a second it counts."""
@@ -21,6 +24,12 @@ class Announcing:
         )
         await self._keys.announce(request.key, of)
         return relay.Done()
+
+    async def count_old_keys(self, request: relay.CountOldKeys) -> relay.OldKeys:
+        """How many keys in use are older than the main house allows."""
+        moment = datetime.fromtimestamp(request.born_before_ms / 1000, UTC)
+        ages = await self._data_keys.ages(moment)
+        return relay.OldKeys(master_keys=ages.master_keys, data_keys=ages.data_keys)
 
     async def echo(self) -> relay.Done:
         """Done when the vault's database answers."""

@@ -8,6 +8,7 @@ an attempt that is not on record has certainly not happened.
 import asyncio
 from uuid import UUID
 
+from adapters.keys import KeysOutOfReach
 from contract import relay
 from runtime.clock import Clock
 from runtime.database import DatabaseUnavailable, Row
@@ -77,9 +78,9 @@ class Charging:
         row = beginning_of(request)
         try:
             # At hand before anything is begun, so that afterwards little can go wrong.
-            await self._keyring.keys(request.merchant_id)
+            await self._keyring.of(request.merchant_id)
             found = await self._attempts.begin(row)
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, KeysOutOfReach):
             raise CallRefused("unavailable") from None
         if not found["begun_now"]:
             if found["attempt_state"] is None:
@@ -118,7 +119,7 @@ class Charging:
                 if isinstance(request, relay.Reverse):
                     return await self._network.reverse(order, approval)
                 return await self._network.refund(order, approval)
-        except (NetworkSilent, TimeoutError):
+        except (NetworkSilent, TimeoutError, KeysOutOfReach):
             raise CallUndecided from None
 
     async def _charge_of(self, request: relay.Authorise, found: Row) -> Charge:

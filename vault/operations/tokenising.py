@@ -49,7 +49,7 @@ class Tokenising:
 
         `body` fits the contract's TokenCreate.  Raises CardRefused (402), Conflict (409).
         """
-        keys = await self._keyring.keys(key.merchant_id)
+        keys = await self._keyring.of(key.merchant_id)
         blank = self._blank_row(key, request_key, keys.request_digest(key.livemode, _text(body)))
         cvc: Masked | None = None
         try:

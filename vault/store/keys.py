@@ -1,34 +1,22 @@
 """Wrapped data keys, and the publishable keys that the main house has announced."""
 
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from runtime.database import Database, compile_sql
-from vault.keyring import WrappedKeys
-from vault.store.tables import data_keys, publishable_keys
+from runtime.wrapped_keys import KeyTables, WrappedKeyStore
+from vault.store.tables import data_keys, master_keys, publishable_keys
 
-_LOAD = compile_sql(
-    sa.select(data_keys.c.version, data_keys.c.wrapped)
-    .where(
-        data_keys.c.merchant_id == sa.bindparam("merchant_id"),
-        data_keys.c.purpose == sa.bindparam("purpose"),
-    )
-    .order_by(data_keys.c.version)
+# A merchant's keys have changed; every process of the vault looks for the new ones.
+KEYS_CHANNEL: Final = "paymint_vault_keys"
+_ANNOUNCE_KEYS = compile_sql(
+    sa.select(sa.func.pg_notify(KEYS_CHANNEL, sa.bindparam("merchant", type_=sa.Text)))
 )
-_ADD = compile_sql(
-    insert(data_keys)
-    .values(
-        merchant_id=sa.bindparam("merchant_id"),
-        purpose=sa.bindparam("purpose"),
-        version=sa.bindparam("version"),
-        wrapped=sa.bindparam("wrapped"),
-    )
-    .on_conflict_do_nothing()
-)
+_TABLES = KeyTables(data_keys, master_keys, owner="merchant_id", use="purpose", seal="seal")
 _ANNOUNCED = insert(publishable_keys).values(
     key=sa.bindparam("key"),
     merchant_id=sa.bindparam("merchant_id"),
@@ -70,22 +58,17 @@ class PublishableKey(NamedTuple):
     expires_at: datetime | None = None
 
 
-class DataKeyStore:
+async def announce_keys(database: Database, merchant_id: UUID) -> None:
+    """Have every process of the vault read this merchant's keys again."""
+    async with database.transaction() as transaction:
+        await transaction.run(_ANNOUNCE_KEYS, merchant=merchant_id.hex)
+
+
+class DataKeyStore(WrappedKeyStore):
     """Wrapped keys of merchants; the keyring's store."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def load(self, merchant_id: UUID, purpose: str) -> WrappedKeys:
-        async with self._database.transaction() as transaction:
-            rows = await transaction.all(_LOAD, merchant_id=merchant_id, purpose=purpose)
-        return [(row["version"], bytes(row["wrapped"])) for row in rows]
-
-    async def add(self, merchant_id: UUID, purpose: str, version: int, wrapped: bytes) -> None:
-        async with self._database.transaction() as transaction:
-            await transaction.run(
-                _ADD, merchant_id=merchant_id, purpose=purpose, version=version, wrapped=wrapped
-            )
+        super().__init__(database, _TABLES)
 
 
 class PublishableKeyStore:

@@ -8,6 +8,8 @@ by merchant as they stand.
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA
 
+from runtime.wrapped_keys import master_key_columns
+
 METADATA = sa.MetaData(
     naming_convention={
         "pk": "%(table_name)s_pkey",
@@ -49,8 +51,10 @@ data_keys = sa.Table(
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("wrapped", BYTEA, nullable=False),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
+    sa.Column("master_key", sa.Text, nullable=False),
     _one_of("purpose", "seal", "fingerprint"),
 )
+master_keys = sa.Table("master_keys", METADATA, *master_key_columns())
 
 # `ciphertext` is the nonce and the sealed number; it is the only column that holds one
 # (PCI DSS 4.0.1 req. 3.5.1), and null once the number was erased.

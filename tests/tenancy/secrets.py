@@ -1,0 +1,98 @@
+"""Every kind of secret, made through the public door: one line each in `KINDS`.
+
+Whoever adds a kind of secret to the product adds its line here.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import uuid4
+
+from tests.journeys.accounts import approve, new_key, take_live_keys
+from tests.shop import Merchant, Shop, told
+
+# Luhn-valid, and used by no other test.
+SAVED_CARD: Final = "4539578763621486"
+PAID_CARD: Final = "4716461583322103"
+
+# Makes one secret and answers every text that must be found nowhere afterwards.
+Make = Callable[[Shop, Merchant], list[str]]
+
+
+def _account_keys(shop: Shop, merchant: Merchant) -> list[str]:
+    return [merchant.secret_key, merchant.webhook_secret]
+
+
+def _api_key(shop: Shop, merchant: Merchant) -> list[str]:
+    key = new_key(merchant)
+    rolled = told(
+        merchant.ask(
+            "POST", f"/v1/api_keys/{key['id']}/roll", {"overlap_seconds": 60}, key=str(uuid4())
+        ),
+        201,
+    )
+    return [key["secret"], rolled["secret"]]
+
+
+def _live_keys(shop: Shop, merchant: Merchant) -> list[str]:
+    other = shop.open_account()
+    approve(shop, other)
+    live = take_live_keys(other)
+    return [live.secret_key, live.webhook_secret]
+
+
+def _webhook_secret(shop: Shop, merchant: Merchant) -> list[str]:
+    made = merchant.endpoint("https://shop.example.com/hook")
+    path = f"/v1/webhook_endpoints/{made['id']}/roll"
+    rolled = told(merchant.ask("POST", path, key=str(uuid4())), 200)
+    return [made["secret"], rolled["secret"]]
+
+
+def _card(shop: Shop, merchant: Merchant) -> list[str]:
+    merchant.pay(merchant.tokenise(PAID_CARD))
+    customer = merchant.customer()["id"]
+    method = told(merchant.save_card(customer, SAVED_CARD), 201)["id"]
+    merchant.pay(method)
+    return [PAID_CARD, SAVED_CARD]
+
+
+def _bank_account(shop: Shop, merchant: Merchant) -> list[str]:
+    number = "0008" + "".join(secrets.choice("3579") for _ in range(8))
+    details = {"country": "US", "currency": "usd", "routing_number": "110000000"}
+    body = {"type": "bank_account", "bank_account": {**details, "account_number": number}}
+    token = told(merchant.token_answer(body), 201)["id"]
+    customer = merchant.customer()["id"]
+    path = f"/v1/customers/{customer}/payment_methods"
+    told(merchant.ask("POST", path, {"type": "bank_account", "token": token}), 201)
+    return [number]
+
+
+def _person(shop: Shop, merchant: Merchant) -> list[str]:
+    mark = secrets.token_hex(8)
+    emails = [f"{word}.{mark}@example.com" for word in ("made", "kept", "changed", "gone")]
+    names = [f"{word} {mark}" for word in ("Made", "Kept", "Changed", "Gone")]
+    made, kept, changed, gone = (
+        {"email": email, "name": name} for email, name in zip(emails, names, strict=True)
+    )
+    key = str(uuid4())
+    for _ in range(2):
+        first = told(merchant.ask("POST", "/v1/customers", made, key=key), 201)
+    merchant.customer(**kept)
+    told(merchant.ask("PATCH", f"/v1/customers/{first['id']}", changed), 200)
+    found = merchant.get("/v1/customers", email=kept["email"])["data"]
+    assert [each["name"] for each in found] == [kept["name"]]
+    path = f"/v1/customers/{merchant.customer(**gone)['id']}"
+    told(merchant.ask("GET", path), 200)
+    told(merchant.ask("DELETE", path), 200)
+    return emails + names
+
+
+KINDS: Final[Mapping[str, Make]] = {
+    "keys of an account": _account_keys,
+    "API key, and the one it is rolled to": _api_key,
+    "live keys": _live_keys,
+    "webhook secret, and the one it is rolled to": _webhook_secret,
+    "card number": _card,
+    "bank account number": _bank_account,
+    "a customer's address and name": _person,
+}
