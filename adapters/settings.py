@@ -21,6 +21,8 @@ class Settings:
     allow_loopback_webhooks: bool
     process_number: int
     read_cache: bool = False
+    # A newer data file of countries than the package's.
+    country_data: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -35,4 +37,9 @@ class Settings:
             allow_loopback_webhooks=environment.get("PAYMINT_ALLOW_LOOPBACK_WEBHOOKS") == "1",
             process_number=int(environment.get("PAYMINT_PROCESS_NUMBER", "0")),
             read_cache=environment.get("PAYMINT_READ_CACHE") == "1",
+            country_data=_path(environment.get("PAYMINT_COUNTRY_DATA")),
         )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

@@ -196,6 +196,8 @@ class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag=
     code: str | None = None
     decline_code: str | None = None
     cvc_check: Literal["pass", "fail", "unavailable"] | None = None
+    # Of an authorisation: the card, or the merchant's declined cards, came unusually often.
+    velocity_flag: bool = False
 
 
 class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="resolution"):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from adapters.countries import Countries
 from adapters.duplicates import Duplicates
 from adapters.keys import FileKeyProvider, Seals
 from adapters.remembered_rows import RememberedRows
@@ -56,6 +57,8 @@ class House:
     vault: VaultDoor
     remembered: RememberedRows
     deprecated_use: DeprecatedUse
+    # Loaded by the process that answers clients.
+    countries: Countries = field(default_factory=Countries)
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(

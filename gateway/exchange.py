@@ -11,6 +11,7 @@ from contract.operations import Operation
 from contract.versions.registry import Rendering
 from domain.callers import Caller, Once
 from domain.refusals import Refusal
+from domain.risk_signals import RiskSignals, nothing
 from flows.house import House
 from handlers.http import Answer, Item, Request
 
@@ -56,6 +57,7 @@ class Exchange:
         "request_id",
         "request_uuid",
         "resource_id",
+        "risk_signals",
         "scope",
         "scopes_used",
         "send",
@@ -71,6 +73,7 @@ class Exchange:
         self.headers: Headers = dict(scope["headers"])
         self.request_id = ""  # request_id
         self.request_uuid = UNNAMED  # request_id
+        self.risk_signals: RiskSignals = nothing()  # origin, and the flow of a payment
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
         self.key: UUID | None = None  # header_syntax

@@ -21,6 +21,7 @@ from gateway.steps import (
     idempotency,
     items,
     measure,
+    origin,
     publish,
     represent,
     request_id,
@@ -35,6 +36,7 @@ from gateway.steps import (
 AT_THE_EDGE: tuple[EdgeStep, ...] = (
     request_id.bind,
     audit.bind,
+    origin.bind,
     measure.bind,
     stamp.bind,
     envelope.bind,

@@ -61,6 +61,7 @@ def _entry(exchange: Exchange, milliseconds: float) -> dict[str, Any]:
         "resource_id": exchange.resource_id or _named_in_path(exchange),
         "scopes_used": exchange.scopes_used,
         "idempotency_key": exchange.idempotency_key,
+        "risk_signals": exchange.risk_signals,
     }
 
 

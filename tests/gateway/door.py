@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from adapters.countries import Countries
 from contract.document import Node, load_document
 from contract.operations import Operation
 from domain.callers import Caller, Once
@@ -94,6 +95,7 @@ class PlainHouse:
     audit: Audit = field(default_factory=Audit)
     clock: Clock = field(default_factory=SystemClock)
     deprecated_use: DeprecatedUse = field(default_factory=DeprecatedUse)
+    countries: Countries = field(default_factory=Countries)
 
 
 def example(operation_id: str) -> tuple[int, dict[str, Any]]:
@@ -137,7 +139,8 @@ class Door:
         return self.ask("POST", "/v1/payments", content=body, headers=headers, **options)
 
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(app=cast(Any, self.app))
+        origin = (options.pop("client_address", "127.0.0.1"), 50000)
+        transport = httpx.ASGITransport(app=cast(Any, self.app), client=origin)
         async with httpx.AsyncClient(transport=transport, base_url="http://paymint") as client:
             return await client.request(method, path, **options)
 
