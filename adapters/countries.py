@@ -7,7 +7,7 @@ MaxMind, available from https://www.maxmind.com.
 """
 
 import gzip
-import pickle
+import pickle  # nosec B403  # read by _PlainUnpickler alone, which runs nothing
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
