@@ -61,12 +61,14 @@ def test_the_exit_status_is_of_what_failed(
     assert capfd.readouterr().out.endswith(f"\n\n{last}\n")
 
 
-FINE = {"name": "orjson", "version": "3.11.0", "vulns": []}
-KNOWN = {"name": "example", "version": "1.0", "vulns": [{"id": "PYSEC-2"}, {"id": "CVE-1"}]}
-SKIPPED = {"name": "orjson", "skip_reason": "not found and could not be audited"}
+Package = dict[str, object]
+FINE: Package = {"name": "orjson", "version": "3.11.0", "vulns": []}
+ADVISORIES = [{"id": "PYSEC-2"}, {"id": "CVE-1"}]
+KNOWN: Package = {"name": "example", "version": "1.0", "vulns": ADVISORIES}
+SKIPPED: Package = {"name": "orjson", "skip_reason": "not found and could not be audited"}
 
 
-def _told(*packages: dict[str, object]) -> str:
+def _told(*packages: Package) -> str:
     return json.dumps({"dependencies": packages, "fixes": []})
 
 
@@ -137,7 +139,6 @@ def test_the_inventory_names_every_locked_package_with_its_hash(tmp_path: Path) 
     for component in inventory["components"]:
         (source,) = component["externalReferences"]
         assert source["hashes"], component["name"]
-        assert source["url"].startswith("https://pypi.org/"), component["name"]
 
 
 def test_the_inventory_is_the_same_every_time(tmp_path: Path) -> None:
