@@ -13,9 +13,11 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from domain.ids import from_text
 from scripts.launcher.bootstrap import ROOT
 from tests.serving import STRICT, serving
-from tests.shop import Shop
+from tests.shop import Merchant, Shop
+from tests.tenancy.searching import rows_with, tables
 
 # As much chance as nobody can try out.
 LEAST_SECRET_CHARACTERS = 40
@@ -126,3 +128,19 @@ def test_no_secret_stands_in_the_tree(shop: Shop) -> None:
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text()
             assert not [word for word in words if word in text], path
+
+
+def test_a_secret_key_is_stored_as_its_hash_only(shop: Shop, merchant: Merchant) -> None:
+    """PCI DSS 4.0.1 req. 8.3.2: searched for in every table of both houses."""
+    for process in ("paymint-api", "paymint-vault"):
+        with shop.database(process) as connection:
+            for table, _ in tables(connection):
+                found = rows_with(connection, table, merchant.secret_key, without="")
+                assert found == 0, table
+    with shop.database() as connection:
+        hashes = connection.execute(
+            "SELECT secret_hash FROM api_keys WHERE merchant_id = %s AND secret_hash IS NOT NULL",
+            [from_text("mch", merchant.id)],
+        ).fetchall()
+    assert hashes
+    assert [text for (text,) in hashes if not text.startswith("$argon2id$")] == []
