@@ -88,6 +88,10 @@ class Calls:
                 return await self._keeping.attach(request)
             case relay.Erase():
                 return await self._keeping.erase(request)
+            case relay.Confirm():
+                return await self._keeping.confirm(request)
+            case relay.ListUnconfirmed():
+                return await self._keeping.unconfirmed(request)
             case relay.PublishKey():
                 return await self._announcing.announce(request)
             case relay.Echo():
@@ -119,5 +123,7 @@ def _outcome(answer: relay.Answer) -> str:
             return answer.state
         case relay.ChargebackNews():
             return "news" if answer.chargebacks else NO_NEWS
+        case relay.Unconfirmed():
+            return "news" if answer.instruments else NO_NEWS
         case _:
             return "done"

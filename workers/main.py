@@ -8,7 +8,7 @@ import uvloop
 
 from adapters.settings import Settings
 from flows.authorisation_expiry import end_expired_authorisations
-from flows.card_erasure import erase_detached_cards
+from flows.card_erasure import erase_detached_cards, erase_unknown_cards
 from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
 from flows.partitions import make_partitions
@@ -29,6 +29,7 @@ EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
 CLOCKS_LOOK_AGAIN_SECONDS = 1.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
 ERASURES_LOOK_AGAIN_SECONDS = 1.0
+UNKNOWN_CARDS_LOOK_AGAIN_SECONDS = 60.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
 LAST_TURN_SECONDS = 2.0
@@ -56,6 +57,11 @@ class Worker:
             ),
             Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
             Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
+            Turning(
+                "unknown_cards",
+                partial(erase_unknown_cards, house),
+                UNKNOWN_CARDS_LOOK_AGAIN_SECONDS,
+            ),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 
