@@ -108,6 +108,16 @@ def declined_wallet(merchant: Merchant) -> str:
     return str(told(made, 201)["id"])
 
 
+def test_the_sandboxs_cards_are_counted_for_each_merchant_alone(
+    shop: Shop, merchant: Merchant, rival: Merchant
+) -> None:
+    """As docs/accounts.md says: eleven payments with the first of them show a flag."""
+    for _ in range(CARD_ATTEMPTS):
+        merchant.pay()
+    assert signals(shop, merchant, merchant.pay_answer()) == FLAGGED
+    assert signals(shop, rival, rival.pay_answer()) == QUIET
+
+
 def test_every_request_has_signals_refused_or_not(merchant: Merchant) -> None:
     assert logged(merchant, merchant.ask("GET", "/v1/payments")) == QUIET
     assert logged(merchant, merchant.ask("GET", "/v1/payments/pay_1")) == QUIET
