@@ -41,6 +41,8 @@ class Settings:
     # s3://bucket/prefix or a directory; empty: audit-archive in the state directory.
     audit_archive: str = ""
     key_provider: str | None = None
+    # A newer data file of countries than the package's.
+    country_data: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -76,6 +78,7 @@ class Settings:
             trusted_proxies=trusted_proxies(environment),
             audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),
             key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
+            country_data=_path(environment.get("PAYMINT_COUNTRY_DATA")),
         )
 
     @property
@@ -91,3 +94,7 @@ class Settings:
         if self.key_provider is None:
             return file_provider(self.state_directory / "keys" / "house")
         return open_provider(self.key_provider)
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None

@@ -1,8 +1,8 @@
 """Messages of the private relay door between the main house and the vault.
 
-Every request but ListChargebacks and those about the audit trail names the merchant and mode
-it acts for; the vault looks nothing up outside that pair.  Ids are native UUIDs, amounts are
-integers in minor units of `currency`.
+Every request but ListChargebacks, ListUnconfirmed and those about the audit trail names the
+merchant and mode it acts for; the vault looks nothing up outside that pair.  Ids are native
+UUIDs, amounts are integers in minor units of `currency`.
 `attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
 the same attempt arriving twice is answered with the stored result and never begun twice.
 Source: contract-decisions "Money", docs/decisions on the vault door.
@@ -42,6 +42,24 @@ class Erase(_Scoped, kw_only=True, frozen=True, tag="erase"):
     """Forget the card number of a saved instrument (detach); answers Done."""
 
     instrument_id: UUID
+
+
+class Confirm(_Scoped, kw_only=True, frozen=True, tag="confirm"):
+    """The main house has this saved instrument's row. Answers Done."""
+
+    instrument_id: UUID
+
+
+class ListUnconfirmed(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_unconfirmed"
+):
+    """Instruments of all merchants, saved over an hour ago, that were neither confirmed nor
+    erased, oldest first. A process that is lost between saving a card and writing its row
+    leaves one behind. Answers Unconfirmed with at most `limit` items.
+    """
+
+    request_id: str
+    limit: int
 
 
 class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
@@ -190,6 +208,8 @@ Request = (
     Describe
     | Attach
     | Erase
+    | Confirm
+    | ListUnconfirmed
     | Authorise
     | Capture
     | Reverse
@@ -232,6 +252,8 @@ class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag=
     code: str | None = None
     decline_code: str | None = None
     cvc_check: Literal["pass", "fail", "unavailable"] | None = None
+    # Of an authorisation: the card, or the merchant's declined cards, came unusually often.
+    velocity_flag: bool = False
 
 
 class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="resolution"):
@@ -312,6 +334,20 @@ class AuditSegment(
     entries: list[AuditEntry]
 
 
+class SavedInstrument(msgspec.Struct, kw_only=True, frozen=True):
+    """The name of a saved instrument."""
+
+    id: UUID
+    merchant_id: UUID
+    livemode: bool
+
+
+class Unconfirmed(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="unconfirmed"):
+    """Saved instruments that the main house has to vouch for, or have erased."""
+
+    instruments: list[SavedInstrument]
+
+
 class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="done"):
     """It is done, or was done before."""
 
@@ -333,5 +369,6 @@ Answer = (
     | AuditHeads
     | AuditSegment
     | OldKeys
+    | Unconfirmed
     | Done
 )

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from domain.payments import NETWORK_UNAVAILABLE, transition
+from domain.risk_signals import RiskSignals, nothing
 
 # Uncaptured after this, in business time, an authorisation is given back
 # (contract-decisions, "Money").
@@ -56,6 +57,12 @@ def given_up(payment: Mapping[str, Any]) -> Outcome:
     step = transition(payment["status"], "fail")
     changed = {"status": step.becomes, "failure_code": NETWORK_UNAVAILABLE}
     return _finished(payment, changed, step.event)
+
+
+def flagged(payment: Mapping[str, Any]) -> dict[str, Any]:
+    """The payment after the vault found that its card, or its merchant's, came too often."""
+    signals: RiskSignals = payment["risk_signals"] or nothing()
+    return {**payment, "risk_signals": {**signals, "velocity_flag": True}}
 
 
 def queued(payment: Mapping[str, Any], resume_at: datetime) -> Outcome:

@@ -1,12 +1,13 @@
 """Who is asking: the merchant, the mode and the scopes behind a key or an access token."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from domain.allowlists import Network
 from domain.api_versions import PRESENT
+from domain.risk_signals import RiskSignals, nothing
 from domain.scopes import PLATFORM
 
 Kind = Literal["secret", "platform", "oauth"]
@@ -76,3 +77,5 @@ class Asking:
     # The revisions that a change may be made to; None: any.
     if_match: frozenset[int] | None = None
     client_address: str = ""
+    # Of the request; a flow that notices more says it here, for the audit entry.
+    risk_signals: RiskSignals = field(default_factory=nothing)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from adapters.audit_archive import Archive, open_archive
+from adapters.countries import Countries
 from adapters.duplicates import Duplicates
 from adapters.keys import Seals
 from adapters.limiter import Limiter
@@ -74,6 +75,8 @@ class House:
     overuse: Overuse
     room: Room
     archive: Archive
+    # Loaded by the process that answers clients.
+    countries: Countries = field(default_factory=Countries)
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(

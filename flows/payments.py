@@ -17,6 +17,7 @@ from domain import authorisations, moments, payments
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Conflict, Missing, Refusal, Unavailable, Unprocessable
+from domain.risk_signals import from_country
 from flows.house import House
 from flows.recording import ACCEPTED, CREATED, outcome_of, record_outcome, refusal_of
 from flows.replies import Reply, earlier_reply, keep, refuse_once, replay
@@ -124,6 +125,8 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
         attempt_id=house.new_id(),
         created_at=moments.to_text(created_at),
         resume_at=moments.to_text(created_at + RESUME_AFTER),
+        # Its own: the items of a batch share their request's.
+        risk_signals=from_country(asking.risk_signals["ip_country"]),
     )
 
 
@@ -264,6 +267,8 @@ async def _settle_unknown(house: House, asking: Asking, payment: Row, seconds_le
 
 async def _finish(house: House, asking: Asking, outcome: authorisations.Outcome) -> Reply:
     payment = outcome.payment
+    if payment["risk_signals"]["velocity_flag"]:
+        asking.risk_signals["velocity_flag"] = True
     if not await record_outcome(house, asking.request_id, outcome):
         return await _overtaken(house, asking, payment)
     refusal = refusal_of(outcome)

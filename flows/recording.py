@@ -18,6 +18,8 @@ ACCEPTED = 202
 
 def outcome_of(house: House, payment: Row, decision: relay.Decision) -> Outcome:
     """What a certain answer makes of the payment."""
+    if decision.velocity_flag:
+        payment = authorisations.flagged(payment)
     if decision.outcome == "approved":
         return authorisations.approved(payment, decision.network, house.clock.now())
     return authorisations.declined(payment, decision.network, decision.code, decision.decline_code)
@@ -67,6 +69,7 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> boo
         decline_code=payment["decline_code"],
         pending_reason=payment["pending_reason"],
         resume_at=_text(payment["resume_at"]),
+        risk_signals=payment["risk_signals"],
         key=payment["idempotency_key"],
         reply_status=status,
         reply=None if refusal is None else kept_refusal(refusal),

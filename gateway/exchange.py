@@ -14,6 +14,7 @@ from domain.callers import Caller, Once
 from domain.client_addresses import client_address
 from domain.rate_limits import Decision
 from domain.refusals import Refusal
+from domain.risk_signals import RiskSignals, nothing
 from flows.house import House
 from handlers.http import Answer, Item, Request
 
@@ -80,6 +81,7 @@ class Exchange:
         self.headers: Headers = dict(scope["headers"])
         self.request_id = ""  # request_id
         self.request_uuid = UNNAMED  # request_id
+        self.risk_signals: RiskSignals = nothing()  # origin, and the flow of a payment
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
         self.key: UUID | None = None  # header_syntax
@@ -102,8 +104,6 @@ class Exchange:
         self.resource_id: str | None = None  # represent
         # Merchant and mode where no key says them: those of a person who is signed in.
         self.whose: tuple[UUID, bool] | None = None  # represent
-        # {"ip_country": ..., "velocity_flag": ...} where they were looked at.
-        self.risk_signals: dict[str, Any] | None = None
         self.status = 0  # represent, shorten or envelope
         self.answer_headers: list[RawHeader] = []  # represent, shorten or envelope, then stamp
         self.answer_body = b""  # represent, shorten or envelope

@@ -23,6 +23,7 @@ from gateway.steps import (
     idempotency,
     items,
     measure,
+    origin,
     publish,
     rate_limit,
     represent,
@@ -40,6 +41,7 @@ from gateway.steps import (
 AT_THE_EDGE: tuple[EdgeStep, ...] = (
     request_id.bind,
     audit.bind,
+    origin.bind,
     measure.bind,
     tell_limits.bind,
     stamp.bind,

@@ -43,6 +43,7 @@ class Server:
         await receive()
         try:
             self._house = await open_house(self._settings, self._clock)
+            self._house.countries.load(self._settings.country_data)
             self._app = build_app(self._house)
         except Exception as error:
             log_exception("start_failed", error, reason=_own_words(error))

@@ -1,6 +1,7 @@
 """Detached payment methods whose card number the vault has still to forget."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -35,6 +36,23 @@ _LEASE = compile_sql(
     .where(*_MINE, _METHOD.erase_at <= _NOW)
 )
 _DONE = compile_sql(sa.update(PAYMENT_METHODS).values(erase_at=sa.null()).where(*_MINE))
+
+
+_IS_KNOWN = compile_sql(
+    sa.select(_METHOD.id).where(
+        *_MINE, _METHOD.livemode == sa.bindparam("of_mode", type_=_METHOD.livemode.type)
+    )
+)
+
+
+async def is_known(
+    transaction: Transaction, method_id: UUID, merchant_id: UUID, livemode: bool
+) -> bool:
+    """Whether a payment method has its row, detached or not."""
+    row = await transaction.maybe(
+        _IS_KNOWN, of_id=method_id, of_merchant=merchant_id, of_mode=livemode
+    )
+    return row is not None
 
 
 async def lease_erasures(

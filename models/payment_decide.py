@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
 from domain.authorisations import AUTHORISATION_LASTS
+from domain.risk_signals import RiskSignals
 from models.counting import counted
 from models.outbox import queued_deliveries, written_events
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
@@ -42,6 +43,7 @@ class DecidedPayment(NamedTuple):
     decline_code: str | None
     pending_reason: str | None
     resume_at: str | None
+    risk_signals: RiskSignals | None
     key: UUID
     reply_status: int
     reply: Any
@@ -72,6 +74,7 @@ def _decide_statement() -> sa.Select[Any]:
         decline_code=TEXT,
         pending_reason=TEXT,
         resume_at=MOMENT,
+        risk_signals=_JSON,
         key=ID,
         reply_status=NUMBER,
         reply=_JSON,
@@ -122,6 +125,7 @@ def _changed_payments(asked: sa.CTE) -> sa.CTE:
         "decline_code",
         "pending_reason",
         "resume_at",
+        "risk_signals",
     )
     return (
         sa.update(PAYMENTS)

@@ -12,6 +12,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import BYTEA, JSON, insert
 
+from domain.risk_signals import RiskSignals
 from models.counting import counted
 from models.tables import (
     CUSTOMERS,
@@ -47,6 +48,7 @@ class NewPayment(NamedTuple):
     attempt_id: UUID
     created_at: str
     resume_at: str
+    risk_signals: RiskSignals
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def _record_statement() -> sa.Select[Any]:
         attempt_id=ID,
         created_at=MOMENT,
         resume_at=MOMENT,
+        risk_signals=_JSON,
     )
     looked = _looked_up(asked)
     fit = (
@@ -243,6 +246,7 @@ def _paid(fit: sa.CTE, mine: sa.Join) -> sa.CTE:
             "attempt_id",
             "created_at",
             "resume_at",
+            "risk_signals",
         )
     }
     columns |= {

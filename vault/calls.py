@@ -91,6 +91,10 @@ class Calls:
                 return await self._operations.keeping.attach(request)
             case relay.Erase():
                 return await self._operations.keeping.erase(request)
+            case relay.Confirm():
+                return await self._operations.keeping.confirm(request)
+            case relay.ListUnconfirmed():
+                return await self._operations.keeping.unconfirmed(request)
             case relay.PublishKey():
                 return await self._operations.announcing.announce(request)
             case relay.ListAuditHeads():
@@ -130,5 +134,7 @@ def _outcome(answer: relay.Answer) -> str:
             return NO_NEWS
         case relay.ChargebackNews():
             return "news" if answer.chargebacks else NO_NEWS
+        case relay.Unconfirmed():
+            return "news" if answer.instruments else NO_NEWS
         case _:
             return "done"

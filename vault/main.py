@@ -23,6 +23,7 @@ from vault.door.relay import RelayDoor, server_tls
 from vault.door.server import TokenServer
 from vault.door.tokens import Entrance, TokenDoor
 from vault.keyring import Keyring
+from vault.networks.behaviours import PUBLISHED_CARDS
 from vault.networks.journal import Journal
 from vault.networks.simulator import SimulatedNetworks
 from vault.operations.announcing import Announcing
@@ -32,6 +33,7 @@ from vault.operations.keeping import Keeping
 from vault.operations.resolving import Resolving
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
+from vault.operations.velocity import Velocity
 from vault.operations.witnessing import Witnessing
 from vault.settings import Settings, read_settings
 from vault.store.attempts import AttemptStore
@@ -114,7 +116,10 @@ class Vault:
 
     def _calls(self) -> Calls:
         network = self._network
-        charging = Charging(self._attempts, self._keyring, self._codes, network, self._clock)
+        velocity = Velocity(self._clock, PUBLISHED_CARDS)
+        charging = Charging(
+            self._attempts, self._keyring, self._codes, network, velocity, self._clock
+        )
         operations = Operations(
             charging,
             Resolving(self._attempts, charging, network),

@@ -10,7 +10,7 @@ from adapters.settings import Settings
 from flows.audit_archiving import AuditArchiving
 from flows.audit_sealing import seal_heads
 from flows.authorisation_expiry import end_expired_authorisations
-from flows.card_erasure import erase_detached_cards
+from flows.card_erasure import erase_detached_cards, erase_unknown_cards
 from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
 from flows.key_ages import check_key_ages
@@ -36,6 +36,7 @@ ERASURES_LOOK_AGAIN_SECONDS = 1.0
 SEALED_EVERY_SECONDS = 60.0
 ARCHIVE_LOOKS_AGAIN_SECONDS = 10.0
 KEY_AGES_LOOK_AGAIN_SECONDS = 3600.0
+UNKNOWN_CARDS_LOOK_AGAIN_SECONDS = 60.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 OAUTH_LOOKS_AGAIN_SECONDS = 3600.0
 # A turn is one statement, but for unfinished payments, whose leases run out by themselves.
@@ -69,6 +70,11 @@ class Worker:
             Turning("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
             Turning("audit archive", archiving.turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
             Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
+            Turning(
+                "unknown_cards",
+                partial(erase_unknown_cards, house),
+                UNKNOWN_CARDS_LOOK_AGAIN_SECONDS,
+            ),
             Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         )
 

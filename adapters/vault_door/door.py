@@ -167,7 +167,7 @@ class VaultDoor:
             link = await self._connect()
             if link is None or link.retired:
                 # Spread, so that many processes do not knock at a new vault in step.
-                await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # nosec B311  # no secret
                 pause = min(pause * BACKOFF_GROWTH, BACKOFF_MAX_SECONDS)
                 continue
             pause = BACKOFF_FIRST_SECONDS

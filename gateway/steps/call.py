@@ -18,6 +18,7 @@ def bind(operation: Operation, handler: Handler) -> Proceed:
                 exchange.once,
                 exchange.if_match,
                 exchange.client_address,
+                exchange.risk_signals,
             )
         exchange.answer = await handler(
             Request(

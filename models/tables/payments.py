@@ -22,6 +22,8 @@ PAYMENTS = sa.Table(
     identifier("idempotency_key", nullable=False),
     identifier("attempt_id", nullable=False),
     sa.Column("network", sa.Text),
+    # Of the request that made it; never shown with the payment (domain/risk_signals.py).
+    sa.Column("risk_signals", JSON),
     amount("amount_authorized"),
     amount("amount_captured"),
     amount("amount_refunded"),

@@ -52,7 +52,7 @@ def compare_caches(seconds: int, connections: int) -> None:
 
 def _with_stack(on: bool, seconds: int, connections: int) -> None:
     os.environ[READ_CACHE] = "1" if on else "0"
-    directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))  # nosec B108  # mkdtemp: 0700, unforeseeable
     try:
         with Stack(directory, Options(port=0)) as stack:
             _measure(stack, "with" if on else "without", (seconds, connections))

@@ -24,7 +24,7 @@ _KEY = "(lpad(to_hex(:other::bigint), 16, '0') || lpad(to_hex(:noise::bigint), 1
 
 
 _AUDIT = (
-    "INSERT INTO audit_entries (id, merchant_id, entry, created_at) VALUES"
+    "INSERT INTO audit_entries (id, merchant_id, entry, created_at) VALUES"  # nosec B608  # constants
     f" ({_EVENT_ID}, '{{merchant_id}}', {{entry}}, now());\n"
 )
 # The same work as a careful program would write it by hand: a statement for each thing.
@@ -149,7 +149,7 @@ def _ours(merchant_id: UUID, method_id: UUID) -> str:
             "currency": "'usd'",
             "capture": "true",
             "payment_method_id": f"'{method_id}'",
-            "is_token": "false",
+            "is_token": "false",  # nosec B105  # a flag
             "description": "'Order #9281'",
             "metadata": "json_build_object('order_id', '9281', 'sku', 'WIDGET-PRO')",
             "digest": "repeat('ab', 32)",

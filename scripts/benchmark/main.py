@@ -41,7 +41,7 @@ def main() -> int:
     if options.caches:
         compare_caches(options.seconds, options.connections)
         return 0
-    directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))
+    directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))  # nosec B108  # mkdtemp: 0700, unforeseeable
     try:
         with Stack(directory, Options(port=0)) as stack:
             _measure(stack, options)

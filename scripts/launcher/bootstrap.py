@@ -179,7 +179,8 @@ def become(module: str, arguments: list[str]) -> NoReturn:
     path = f"{VENV / 'bin'}{os.pathsep}{kept.get('PATH', os.defpath)}"
     told = {"PYTHONPATH": str(ROOT), "PATH": path, "PAYMINT_COMMAND_BEGAN": str(BEGAN)}
     # -P keeps a folder `scripts` of the caller's directory from standing in for ours.
-    os.execve(PYTHON, [str(PYTHON), "-P", "-m", module, *arguments], kept | told)
+    command = [str(PYTHON), "-P", "-m", module, *arguments]
+    os.execve(PYTHON, command, kept | told)  # nosec B606  # our own Python, no shell
 
 
 def stop(number: int, frame: FrameType | None) -> NoReturn:

@@ -33,7 +33,7 @@ SETTINGS = {
     "max_connections": "100",
     "wal_compression": "on",
     "max_wal_size": "2GB",
-    "password_encryption": "scram-sha-256",
+    "password_encryption": "scram-sha-256",  # nosec B105  # a way, not a word
     "logging_collector": "off",
     "log_destination": "stderr",
     "log_error_verbosity": "terse",
@@ -54,7 +54,9 @@ class Cluster:
         self._password = password
         self.data = place.path / "postgres"
 
-    def url(self, database: str = "postgres", role: str = SUPERUSER, password: str = "") -> str:
+    def url(  # nosec B107  # never used as one
+        self, database: str = "postgres", role: str = SUPERUSER, password: str = ""
+    ) -> str:
         """A connection URL; without a role, the superuser's."""
         secret = password or self._password
         return f"postgresql://{role}:{secret}@{LOOPBACK}:{self.port}/{database}"

@@ -18,7 +18,7 @@ from scripts.launcher.private_files import read_json, write_json
 from scripts.launcher.state import OWNER_ONLY, PASSABLE, StateDirectory
 
 # /var/lib is not swept by tmp cleaners; /var/tmp serves where the first is read-only.
-HOMES = (Path("/var/lib"), Path("/var/tmp"))
+HOMES = (Path("/var/lib"), Path("/var/tmp"))  # nosec B108  # made 0700, name random
 NAME_BYTES = 8
 
 

@@ -55,7 +55,9 @@ def choose_ports(wanted: int, earlier: dict[str, Any]) -> Ports:
             candidates = [preferred]
         else:
             candidates = []
-        candidates += random.sample(range(LOWEST_CHOICE, HIGHEST_CHOICE), ATTEMPTS)
+        candidates += random.sample(  # nosec B311  # no secret
+            range(LOWEST_CHOICE, HIGHEST_CHOICE), ATTEMPTS
+        )
         for candidate in candidates:
             if candidate not in chosen and is_free(candidate):
                 chosen.add(candidate)

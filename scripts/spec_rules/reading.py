@@ -34,7 +34,7 @@ class StrictLoader(yaml.SafeLoader):
 
 def load(path: Path) -> Node:
     """Read the document; raise yaml.YAMLError on bad YAML and on duplicate keys."""
-    document = yaml.load(path.read_text("utf-8"), StrictLoader)
+    document = yaml.load(path.read_text("utf-8"), StrictLoader)  # nosec B506  # a SafeLoader
     if not isinstance(document, dict):
         raise yaml.YAMLError("the document is not a mapping")
     return document

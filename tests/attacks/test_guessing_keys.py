@@ -18,7 +18,7 @@ from psycopg import sql
 
 from tests.journeys.accounts import new_key, using
 from tests.shop import Merchant, Shop, bearer, error, told
-from tests.tenancy.test_card_data import rows_with, tables
+from tests.tenancy.searching import rows_with, tables
 
 # 19 MiB, two passes, one lane (contract-decisions, "Identity"; OWASP's first choice).
 AT_REST = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")

@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from contract import relay
+from domain.ids import from_text
 from domain.refusals import Conflict
 from tests.faults.evidence import Evidence
-from tests.flows.till import Lost, Till, lost, open_till
+from tests.flows.till import COUNTRY, Lost, Till, lost, open_till
 from tests.shop import Merchant, Shop
 
 MOMENTS = ("before", "after")
@@ -48,6 +49,28 @@ def test_a_payment(moment: str, capture: bool, shop: Shop, merchant: Merchant) -
             await till.pay(key, token, capture=capture)
         await till.recover()
         await ends_as(till, key, token, capture)
+
+    play(shop, merchant, story)
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_payment_keeps_the_signals_of_its_request(
+    moment: str, shop: Shop, merchant: Merchant
+) -> None:
+    """Resumed by a worker, whose turn comes from nowhere."""
+
+    async def story(till: Till) -> None:
+        key, token = uuid4(), merchant.tokenise()
+        interrupt(till, moment, relay.Authorise)
+        with pytest.raises(Lost):
+            await till.pay(key, token)
+        await till.recover()
+        payment = (await till.pay(key, token)).resource["id"]
+        with shop.database() as connection:
+            rows = connection.execute(
+                "SELECT risk_signals FROM payments WHERE id = %s", [from_text("pay", payment)]
+            ).fetchall()
+        assert rows == [({"ip_country": COUNTRY, "velocity_flag": False},)]
 
     play(shop, merchant, story)
 

@@ -18,6 +18,7 @@ from adapters.vault_door import VaultDoor
 from contract import relay
 from domain.callers import Asking, Caller, Once
 from domain.ids import from_text, to_text
+from domain.risk_signals import from_country
 from flows.house import House, open_house
 from flows.payment_operations import cancel_payment, capture_payment
 from flows.payment_recovery import resume_due_payments
@@ -31,6 +32,8 @@ PROCESS_NUMBER = "9"
 # A lost request is taken up after 10 s, a lost round of recovery after 5 s; 30 s end a payment.
 TAKEN_UP_AFTER = timedelta(seconds=11)
 AMOUNT = 10000
+# Where the requests of a till are said to come from.
+COUNTRY = "FR"
 
 Happening = Callable[[], Awaitable[None]]
 
@@ -81,7 +84,8 @@ class Till:
         assert merchant_id is not None
         caller = Caller(merchant_id, False, uuid4(), "sk_test_...", frozenset(), "active")
         digest = hashlib.sha256(repr(about).encode()).digest()
-        return Asking(caller, to_text("req", uuid7()), Once(key, digest))
+        once, signals = Once(key, digest), from_country(COUNTRY)
+        return Asking(caller, to_text("req", uuid7()), once, risk_signals=signals)
 
     async def pay(self, key: UUID, instrument: str, *, capture: bool = True) -> Reply:
         request = PaymentRequest(AMOUNT, "usd", instrument, None, capture, None, {})

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx
 
+from adapters.countries import Countries
 from contract.document import Node, load_document
 from contract.operations import Operation
 from domain.allowances import Allowance
@@ -139,6 +140,7 @@ class PlainHouse:
     limiter: Limiter = field(default_factory=Limiter)
     settings: Limits = field(default_factory=Limits)
     room: Room = field(default_factory=lambda: Room(100))
+    countries: Countries = field(default_factory=Countries)
 
 
 def example(operation_id: str) -> tuple[int, Any]:
@@ -186,7 +188,8 @@ class Door:
         return self.ask("POST", "/v1/payments", content=body, headers=headers, **options)
 
     async def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        transport = httpx.ASGITransport(app=cast(Any, self.app))
+        origin = (options.pop("client_address", "127.0.0.1"), 50000)
+        transport = httpx.ASGITransport(app=cast(Any, self.app), client=origin)
         async with httpx.AsyncClient(transport=transport, base_url="http://paymint") as client:
             return await client.request(method, path, **options)
 

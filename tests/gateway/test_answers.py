@@ -138,6 +138,17 @@ def test_the_audit_entry_has_the_fields_of_the_blueprint(door: Door, lines: list
     assert line["timestamp"] == entry["timestamp"]
 
 
+def test_the_audit_entry_and_the_flow_are_told_the_country(door: Door) -> None:
+    door.house.countries.load()
+    for address, country in (("193.99.144.80", "DE"), ("2001:4860:4860::8888", "US")):
+        signals = {"ip_country": country, "velocity_flag": False}
+        door.pay(GOOD, client_address=address)
+        assert door.house.audit.entries[-1][1]["risk_signals"] == signals
+        assert door.requests[-1].caller.risk_signals == signals
+    door.pay(GOOD)
+    assert door.house.audit.entries[-1][1]["risk_signals"]["ip_country"] is None
+
+
 def test_the_audit_entry_of_a_request_that_failed_names_what_was_asked_for(door: Door) -> None:
     identifier = "pay_019d7cd4590c7e6ba2d41f8c3b5a9e70"
     door.ask("GET", f"/v1/payments/{identifier}", key=None)

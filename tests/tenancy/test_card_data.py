@@ -6,19 +6,14 @@ metrics, the simulator's journal (PCI DSS 4.0.1 req. 3.3.1, 3.4.1, 3.5.1).
 """
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
-import psycopg
 import pytest
-import redis
-from psycopg import sql
 
 from tests.serving import eventually
 from tests.shop import EXPIRY_YEAR, Merchant, Shop, bearer, card, told
+from tests.tenancy.searching import files, held_by_valkey, rows_with, tables
 
 # Luhn-valid numbers that nothing else of the tests uses, and a CVC that is no part of an id.
 PAID, SAVED, DECLINED = "4929939187355598", "4485383550284604", "4000000000000341"
@@ -174,28 +169,6 @@ def send_what_is_no_http(shop: Shop) -> None:
                 assert ASTRAY.encode() not in connection.makefile("rb").read()
 
 
-def tables(connection: psycopg.Connection[Any]) -> list[tuple[str, list[str]]]:
-    """Every table with its columns, partitions and bookkeeping included."""
-    rows = connection.execute(
-        "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns"
-        " WHERE table_schema = 'public' GROUP BY table_name"
-    ).fetchall()
-    return [(str(name), list(columns)) for name, columns in rows]
-
-
-def rows_with(connection: psycopg.Connection[Any], table: str, text: str, without: str) -> int:
-    """How many rows show a text, in words or in the hexadecimal of their bytes."""
-    found = connection.execute(
-        sql.SQL(
-            "SELECT count(*) FROM (SELECT (to_jsonb(t) - %s)::text AS shown FROM {} AS t) AS rows"
-            " WHERE shown LIKE %s OR shown LIKE %s"
-        ).format(sql.Identifier(table)),
-        (without, f"%{text}%", f"%{text.encode().hex()}%"),
-    ).fetchone()
-    assert found is not None
-    return int(found[0])
-
-
 @pytest.mark.parametrize("number", MARKED)
 def test_no_table_of_the_main_house_has_a_number(shop: Shop, used: Merchant, number: str) -> None:
     with shop.database() as connection:
@@ -216,13 +189,6 @@ def test_the_vaults_tables_have_it_under_seal_only(shop: Shop, used: Merchant, n
                 assert rows_with(connection, table, number, without="") == 0, table
 
 
-def files(shop: Shop) -> Iterator[Path]:
-    """What the processes wrote: logs, the journal, the state, the servers' own files."""
-    for part in ("log", "simulator", "keys", "servers"):
-        yield from (path for path in (shop.serving.directory / part).rglob("*") if path.is_file())
-    yield from shop.serving.directory.glob("*.json")
-
-
 def test_no_file_has_a_number(shop: Shop, used: Merchant) -> None:
     names = set()
     for path in files(shop):
@@ -235,14 +201,10 @@ def test_no_file_has_a_number(shop: Shop, used: Merchant) -> None:
 
 
 def test_valkey_has_no_number(shop: Shop, used: Merchant) -> None:
-    client = redis.Redis.from_url(shop.environment["paymint-api"]["REDIS_URL"])
-    keys = list(client.scan_iter(count=1000))
-    assert keys, "the duplicate check keeps keys there"
-    for key in keys:
-        held = key + b" " + (client.dump(key) or b"")
-        for number in MARKED:
-            assert number.encode() not in held
-    client.close()
+    held = held_by_valkey(shop)
+    assert held, "the duplicate check keeps keys there"
+    for number in MARKED:
+        assert number.encode() not in held
 
 
 def test_no_metric_has_a_number(shop: Shop, used: Merchant) -> None:

@@ -13,8 +13,8 @@ import redis
 from psycopg import sql
 
 from tests.shop import Shop
+from tests.tenancy.searching import tables
 from tests.tenancy.secrets import KINDS
-from tests.tenancy.test_card_data import tables
 
 # Longer texts than this are not read at once.
 PIECE_BYTES = 16 * 1024 * 1024

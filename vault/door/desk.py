@@ -13,7 +13,7 @@ KEPT_AT_MOST = 10_000
 KEY_MAX_LENGTH = 200
 _SCHEME = "bearer"
 _PUBLISHABLE_PREFIX = "pk_"
-_SECRET_PREFIX = "sk_"
+_SECRET_PREFIX = "sk_"  # nosec B105  # of every secret key
 
 
 class _Kept(NamedTuple):

@@ -62,6 +62,18 @@ _CARDS = {
     "4000009900000046": Behaviour("slow", answers_after_seconds=ALMOST_TOO_LATE_SECONDS),
     "4000009900000053": Behaviour("too_slow", answers_after_seconds=TOO_LATE_SECONDS),
 }
+_SUCCEEDING_CARDS = (
+    "4242424242424242",
+    "4000056655665556",
+    "5555555555554444",
+    "2223003122003222",
+    "5200828282828210",
+    "5105105105105100",
+    "378282246310005",
+    "371449635398431",
+)
+# What the sandbox publishes, so that anybody may try it at any time.
+PUBLISHED_CARDS = frozenset({*_SUCCEEDING_CARDS, *_CARDS})
 _BANK_ACCOUNTS = {
     ("110000000", "000111111116"): _declined("bank_account_declined", "invalid_account"),
 }

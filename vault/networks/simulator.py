@@ -118,7 +118,7 @@ class SimulatedNetworks:
         return await self._answer(known, SUCCEEDS)
 
     async def _answer(self, line: Line, behaviour: Behaviour) -> relay.Decision:
-        seconds = random.uniform(self._latency.from_ms, self._latency.to_ms) / 1000
+        seconds = random.uniform(self._latency.from_ms, self._latency.to_ms) / 1000  # nosec B311  # no secret
         seconds += behaviour.answers_after_seconds
         if line.decision == SILENCE or behaviour.silent_after:
             await asyncio.sleep(SILENCE_SECONDS)

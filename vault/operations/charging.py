@@ -8,6 +8,8 @@ an attempt that is not on record has certainly not happened.
 import asyncio
 from uuid import UUID
 
+import msgspec
+
 from adapters.keys import KeysOutOfReach
 from contract import relay
 from runtime.clock import Clock
@@ -17,6 +19,7 @@ from vault.instruments import from_plaintext
 from vault.keyring import Keyring
 from vault.networks.network import CardNetwork, Charge, NetworkSilent, Order
 from vault.operations.security_codes import SecurityCodes
+from vault.operations.velocity import Velocity
 from vault.outcomes import CallRefused, CallUndecided
 from vault.store.attempts import AttemptStore, beginning_of, decode_decision, refusal_of
 
@@ -37,12 +40,14 @@ class Charging:
         keyring: Keyring,
         codes: SecurityCodes,
         network: CardNetwork,
+        velocity: Velocity,
         clock: Clock,
     ) -> None:
         self._attempts = attempts
         self._keyring = keyring
         self._codes = codes
         self._network = network
+        self._velocity = velocity
         self._clock = clock
         self._running: dict[_Key, asyncio.Future[Verdict]] = {}
 
@@ -110,9 +115,7 @@ class Charging:
         try:
             async with asyncio.timeout(NETWORK_PATIENCE_SECONDS):
                 if isinstance(request, relay.Authorise):
-                    return await self._network.authorise(
-                        order, await self._charge_of(request, found)
-                    )
+                    return await self._authorise(request, order, found)
                 approval = decode_decision(found["approval"])
                 if isinstance(request, relay.Capture):
                     return await self._network.capture(order, approval)
@@ -121,6 +124,16 @@ class Charging:
                 return await self._network.refund(order, approval)
         except (NetworkSilent, TimeoutError, KeysOutOfReach):
             raise CallUndecided from None
+
+    async def _authorise(
+        self, request: relay.Authorise, order: Order, found: Row
+    ) -> relay.Decision:
+        charge = await self._charge_of(request, found)
+        attempt = self._velocity.tried(request.merchant_id, request.livemode, charge.secret)
+        decision = await self._network.authorise(order, charge)
+        if self._velocity.answered(attempt, decision.outcome == "declined"):
+            return msgspec.structs.replace(decision, velocity_flag=True)
+        return decision
 
     async def _charge_of(self, request: relay.Authorise, found: Row) -> Charge:
         version = found["key_version"]

@@ -47,6 +47,18 @@ class Keeping:
         await self._instruments.erase(request.instrument_id, request.merchant_id, request.livemode)
         return relay.Done()
 
+    async def unconfirmed(self, request: relay.ListUnconfirmed) -> relay.Unconfirmed:
+        """What was saved over an hour ago without a word of the main house about its row."""
+        rows = await self._instruments.unconfirmed(request.limit)
+        return relay.Unconfirmed(instruments=[relay.SavedInstrument(**row) for row in rows])
+
+    async def confirm(self, request: relay.Confirm) -> relay.Done:
+        """The main house knows this instrument: it stays until it is erased."""
+        await self._instruments.confirm(
+            request.instrument_id, request.merchant_id, request.livemode
+        )
+        return relay.Done()
+
     async def _currency(self, found: Stored) -> str | None:
         """What a bank account pays in, which only its sealed details say."""
         if found.type != "bank_account" or found.ciphertext is None:

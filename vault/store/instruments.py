@@ -14,6 +14,8 @@ from vault.store.tables import instruments, token_requests
 
 ERASED_PER_STATEMENT = 1000
 TOKEN_REQUESTS_KEPT_SECONDS = 48 * 3600
+# By then the request that saved an instrument has written its row, or never will.
+UNCONFIRMED_SECONDS = 3600
 
 _NAMED = sa.and_(
     instruments.c.id == sa.bindparam("id"), instruments.c.merchant_id == sa.bindparam("merchant_id")
@@ -100,6 +102,23 @@ _FORGET_REQUESTS = compile_sql(
 )
 
 
+_UNCONFIRMED = compile_sql(
+    sa.select(instruments.c.id, instruments.c.merchant_id, instruments.c.livemode)
+    .where(
+        instruments.c.state == word("saved"),
+        ~instruments.c.confirmed,
+        instruments.c.created_at < sa.func.now() - seconds(UNCONFIRMED_SECONDS),
+    )
+    .order_by(instruments.c.created_at)
+    .limit(sa.bindparam("limit", type_=sa.Integer()))
+)
+_CONFIRM = compile_sql(
+    sa.update(instruments)
+    .values(confirmed=sa.true())
+    .where(_NAMED, instruments.c.livemode == sa.bindparam("livemode"))
+)
+
+
 class Sealed(NamedTuple):
     """An instrument's number, sealed for one instrument id."""
 
@@ -127,6 +146,7 @@ class Stored(NamedTuple):
     expires_at: datetime | None
     created_at: datetime
     expired: bool | None
+    confirmed: bool = False
 
 
 class _NotSaved(Exception):
@@ -159,6 +179,18 @@ class InstrumentStore:
         async with self._database.transaction() as transaction:
             await transaction.run(
                 _ERASE, id=instrument_id, merchant_id=merchant_id, livemode=livemode
+            )
+
+    async def unconfirmed(self, limit: int) -> list[Row]:
+        """Id, merchant and mode of instruments saved over an hour ago that nobody vouched for."""
+        async with self._database.transaction() as transaction:
+            return await transaction.all(_UNCONFIRMED, limit=limit)
+
+    async def confirm(self, instrument_id: UUID, merchant_id: UUID, livemode: bool) -> None:
+        """The main house has the instrument's row."""
+        async with self._database.transaction() as transaction:
+            await transaction.run(
+                _CONFIRM, id=instrument_id, merchant_id=merchant_id, livemode=livemode
             )
 
     async def erase_overdue(self) -> int:

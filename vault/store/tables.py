@@ -79,6 +79,8 @@ instruments = sa.Table(
     # When the number is erased; null for a saved instrument.
     sa.Column("expires_at", _MOMENT),
     sa.Column("created_at", _MOMENT, nullable=False),
+    # The main house has said that it has this saved instrument's row.
+    sa.Column("confirmed", sa.Boolean, nullable=False, server_default=sa.false()),
     _one_of("state", "token", "saved", "used", "erased"),
     _one_of("type", "card", "bank_account", "wallet"),
     sa.CheckConstraint("state <> 'erased' OR ciphertext IS NULL", name="erased_is_empty"),
@@ -89,6 +91,12 @@ sa.Index(
     postgresql_where=sa.and_(
         instruments.c.ciphertext.isnot(None), instruments.c.expires_at.isnot(None)
     ),
+)
+
+sa.Index(
+    "instruments_to_confirm",
+    instruments.c.created_at,
+    postgresql_where=sa.text("state = 'saved' AND NOT confirmed"),
 )
 
 # One row for each thing asked of a card network, committed before it is asked.  A `fenced`

@@ -1,5 +1,9 @@
 """What a payment looked like when it was made."""
 
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects.postgresql import JSON
+
 revision = "0016"
 down_revision = "0015"
 branch_labels = None
@@ -7,8 +11,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.add_column("payments", sa.Column("risk_signals", JSON()))
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("payments", "risk_signals")
