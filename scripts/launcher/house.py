@@ -23,6 +23,16 @@ TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 # PAYMINT_READ_CACHE keeps rows in Valkey (docs/decisions/0023-redis-caches.md).
 READ_CACHE = "PAYMINT_READ_CACHE"
 SWITCHES = ("PAYMINT_STRICT_ANSWERS", READ_CACHE)
+# How patient the public doors are (contract/patience.py), and who reads them in a browser.
+DOORS = (
+    "PAYMINT_HEAD_SECONDS",
+    "PAYMINT_BODY_SECONDS",
+    "PAYMINT_STALL_SECONDS",
+    "PAYMINT_ANSWER_SECONDS",
+    "PAYMINT_IDLE_SECONDS",
+    "PAYMINT_CONNECTIONS_MAX",
+    "PAYMINT_DASHBOARD_ORIGIN",
+)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -59,7 +69,7 @@ class House:
 
     def environments(self) -> dict[str, dict[str, str]]:
         """The whole environment of each process, by its name; each gets what it needs only."""
-        common = basic_environment((*TRUST_STORES, *SWITCHES)) | {
+        common = basic_environment((*TRUST_STORES, *SWITCHES, *DOORS)) | {
             "PYTHONPATH": str(self.root),
             "PAYMINT_STATE_DIR": str(self.state.path),
             "PAYMINT_RELAY_PORT": str(self.ports.relay),

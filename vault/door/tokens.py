@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
+from contract.guarding import GUARDS, POLICY
 from contract.headers import Headers, read_headers, read_idempotency_key
 from contract.operations import Operation
 from contract.versions.entering import HEADER, check_name, check_served
@@ -162,7 +163,8 @@ class TokenDoor:
             *version_headers(version_of(scope), self._clock),
             # Answers with anything of a card are cached nowhere (blueprint section 8).
             (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
+            *GUARDS,
+            POLICY,
         ]
         return answer._replace(headers=[*answer.headers, *stamp, *cors])
 
