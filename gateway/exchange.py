@@ -50,6 +50,7 @@ class Exchange:
         "once",
         "operation",
         "path_parameters",
+        "preflight",
         "query",
         "receive",
         "rendering",
@@ -73,6 +74,8 @@ class Exchange:
         self.request_uuid = UNNAMED  # request_id
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        # To OPTIONS: the methods that other origins may use, "" where they may use none.
+        self.preflight: str | None = None  # gateway/routes.py
         self.key: UUID | None = None  # header_syntax
         self.if_match: frozenset[int] | None = None  # header_syntax
         self.if_none_match: Tags | None = None  # header_syntax

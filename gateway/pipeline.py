@@ -16,6 +16,7 @@ from gateway.steps import (
     authorise,
     body,
     call,
+    cross_origin,
     envelope,
     header_syntax,
     idempotency,
@@ -36,6 +37,7 @@ AT_THE_EDGE: tuple[EdgeStep, ...] = (
     request_id.bind,
     audit.bind,
     measure.bind,
+    cross_origin.bind,
     stamp.bind,
     envelope.bind,
 )

@@ -1,7 +1,7 @@
 """Files that are replaced while we run, taken anew within a second."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from runtime.log import log
@@ -11,8 +11,8 @@ LOOK_SECONDS = 0.5
 _Stamps = tuple[tuple[int, int, int] | None, ...]
 
 
-async def keep_fresh(name: str, files: Sequence[Path], take: Callable[[], None]) -> None:
-    """Call `take` whenever one of `files` has changed, for ever.
+async def keep_fresh(name: str, files: Sequence[Path], take: Callable[[], Awaitable[None]]) -> None:
+    """Await `take()` whenever one of `files` has changed, for ever.
 
     Files that belong together are not replaced at one moment: what `take` cannot read
     (OSError, ValueError, of which ssl.SSLError is the first) is tried again with the next
@@ -27,7 +27,7 @@ async def keep_fresh(name: str, files: Sequence[Path], take: Callable[[], None])
         if found == taken:
             continue
         try:
-            take()
+            await take()
         except (OSError, ValueError) as error:
             if found != reported:
                 log("files_not_taken", files=name, error_type=type(error).__name__)

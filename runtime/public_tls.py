@@ -42,7 +42,7 @@ class Certified:
         context.load_cert_chain(self.certificate, self.key)
         return context
 
-    def renew(self, context: ssl.SSLContext) -> None:
+    async def renew(self, context: ssl.SSLContext) -> None:
         """Let new connections see the files as they are now; raises as `context` does."""
         # A pair that does not fit must not be found out by the context in use.
         self.context()

@@ -185,9 +185,7 @@ def test_more_requests_than_may_wait_are_refused(door: str) -> None:
     assert last == 400
 
 
-def test_a_body_is_counted_while_it_streams(
-    shop: Shop, merchant: Merchant, door: str
-) -> None:
+def test_a_body_is_counted_while_it_streams(shop: Shop, merchant: Merchant, door: str) -> None:
     at_vault = door == shop.vault_url
     key = merchant.publishable_key if at_vault else merchant.secret_key
     path = "/v1/tokens" if at_vault else "/v1/payments"
