@@ -7,6 +7,8 @@ envelope of every other refusal, and the connection is closed: nothing after the
 
 import asyncio
 import re
+import socket
+import struct
 from typing import Any, Final
 
 import httptools
@@ -25,6 +27,7 @@ REQUEST_BYTES_MAX: Final = 4 * 1024 * 1024
 PIPELINED_MAX: Final = 100
 
 _SLASH = ord("/")
+_RESET = struct.pack("ii", 1, 0)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LOOKED_AT = frozenset((b"host", b"expect", b"transfer-encoding", b"content-length", b"upgrade"))
 _VERSIONS = ("1.1", "1.0")
@@ -73,15 +76,24 @@ class BoundedHttp(HttpToolsProtocol):
 
     @property
     def waits_for_client(self) -> bool:
-        """Whether no request is under way."""
-        return self.cycle is None or self.cycle.response_complete
+        """Whether no request is under way: one whose body is not all there has not begun."""
+        if self.cycle is None or self.cycle.response_complete:
+            return True
+        return self._head_is_complete and not self.pipeline
 
     def end(self) -> None:
         """Close, without an answer, and without waiting for what is not taken."""
         if self.transport.get_write_buffer_size():
-            self.transport.abort()
+            self._drop()
         else:
             self.transport.close()
+
+    def _drop(self) -> None:
+        """End without what is not sent; the kernel must not go on offering it either."""
+        connection = self.transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        self.transport.abort()
 
     def look(self, now: float) -> None:
         """Cut off a client that has taken longer than it is given."""
@@ -91,7 +103,7 @@ class BoundedHttp(HttpToolsProtocol):
                 self._unsent_since = now
             elif now - self._unsent_since >= patience.answer_seconds:
                 UNREAD.inc()
-                self.transport.abort()
+                self._drop()
             return
         self._unsent_since = None
         if self.flow.read_paused:

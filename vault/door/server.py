@@ -27,7 +27,8 @@ class TokenServer:
     """Serves the token door on a port that several vault processes may share."""
 
     def __init__(self, door: TokenDoor, port: int) -> None:
-        patience = replace(Patience.from_environment(), idle_seconds=KEEP_ALIVE_SECONDS)
+        patience = Patience.from_environment()
+        patience = replace(patience, idle_seconds=min(patience.idle_seconds, KEEP_ALIVE_SECONDS))
         config = configured(
             door,
             port,
