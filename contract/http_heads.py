@@ -29,6 +29,7 @@ PIPELINED_MAX: Final = 100
 _SLASH = ord("/")
 _RESET = struct.pack("ii", 1, 0)
 _HOST = re.compile(rb"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_SEPARATORS = re.compile(rb"%(?:2f|5c|00)", re.IGNORECASE)
 _LOOKED_AT = frozenset((b"host", b"expect", b"transfer-encoding", b"content-length", b"upgrade"))
 _VERSIONS = ("1.1", "1.0")
 
@@ -186,9 +187,17 @@ class BoundedHttp(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED_MAX:
             raise ValueError("too many requests at once")
         super().on_headers_complete()
+        if b"%" in self.url:
+            self._keep_separators()
         self._head_is_complete = True
         self._unparsed_bytes = 0
         self._give(self._watch.patience.body_seconds)
+
+    def _keep_separators(self) -> None:
+        """An id with an encoded slash in it is one segment, and not a way to another path."""
+        raw_path: bytes = self.scope["raw_path"]
+        if _SEPARATORS.search(raw_path):
+            self.scope["path"] = raw_path.decode("ascii")
 
     def _check_framing(self, version: str) -> None:
         """One length, or chunks; the parser refuses most of the rest, and may change its mind."""

@@ -13,13 +13,7 @@ import pytest
 
 from adapters.vault_door.door import client_tls
 from runtime.frames import Kind, encode_frame
-from scripts.launcher.certificates import (
-    ENDS,
-    ensure_certificates,
-    is_good,
-    write_certificate,
-    write_key,
-)
+from scripts.launcher.certificates import ENDS, ensure_certificates, is_good
 from scripts.launcher.renewal import LOOK_SECONDS, STEP_SECONDS, Renewal, Renewing
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
@@ -159,16 +153,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     fresh.replace(path)
 
 
-@pytest.mark.parametrize("fault", ["foreign", "expired"])
-def test_other_certificates_open_nothing(
-    secured: Shop, tls: Path, tmp_path: Path, fault: str
-) -> None:
-    now = datetime.now(UTC)
-    made_at = now - timedelta(days=366) if fault == "expired" else now
-    renewal = Renewal.made(tmp_path, made_at)
-    for end, (key, certificate) in renewal.signed.items():
-        write_key(tmp_path / f"{end}.key", key)
-        write_certificate(tmp_path / f"{end}.pem", certificate)
+def test_a_foreign_certificate_opens_nothing(secured: Shop, tls: Path, tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, datetime.now(UTC))
     shutil.copy(tls / "ca.pem", tmp_path / "ca.pem")
     assert not is_served(secured, client_tls(tmp_path))
     assert is_served(secured, client_tls(tls))

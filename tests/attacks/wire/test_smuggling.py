@@ -3,13 +3,16 @@
 threats-and-faults.md, "request smuggling, doubled headers"; RFC 9112 sections 3.2, 5, 6, 7, 11.2.
 """
 
+import random
+import secrets
+import socket
 from collections.abc import Callable
 from uuid import uuid4
 
 import pytest
 
 from tests.attacks.wire.sockets import connect, exchange, head, read_to_end, statuses
-from tests.shop import Merchant, Shop
+from tests.shop import Merchant, Shop, error
 
 GET = "GET /v1/payments HTTP/1.1"
 POST = "POST /v1/payments HTTP/1.1"
@@ -220,6 +223,35 @@ def test_the_extension_of_a_chunk_has_an_end(door: str, seen: Callable[[str], bo
     assert not seen(path)
 
 
+@pytest.mark.parametrize("slash", ["%2F", "%2f", "%5c", "%00", "%252f"])
+def test_an_encoded_slash_leads_to_no_other_path(merchant: Merchant, slash: str) -> None:
+    """A merchant's server that encodes what its own clients sent it has one segment in mind."""
+    payment = merchant.pay()["id"]
+    answer = merchant.ask("GET", f"/v1/payments/{payment}{slash}refunds")
+    assert error(answer)[:2] == (404, "resource_missing")
+    for path in (f"/v1{slash}payments", f"/v1/payments/{payment}{slash}..{slash}..{slash}events"):
+        assert merchant.ask("GET", path).status_code == 404
+
+
 def test_an_old_client_is_served_and_closed(door: str) -> None:
     answer = exchange(door, b"GET /healthz HTTP/1.0\r\n\r\n")
     assert statuses(answer) == [200]
+
+
+def test_bytes_changed_by_chance_make_no_fault_and_no_second_answer(door: str) -> None:
+    """One or two bytes of a request differ: no second one is found in it, and no fault made."""
+    seed = secrets.randbits(32)
+    chance = random.Random(seed)
+    whole = head(POST, "Content-Type: application/json", CHUNKED) + b"2\r\n{}\r\n0\r\n\r\n"
+    for _ in range(150):
+        changed = bytearray(whole)
+        for _ in range(chance.randint(1, 2)):
+            changed[chance.randrange(len(changed))] = chance.randrange(256)
+        with connect(door) as connection:
+            connection.sendall(bytes(changed))
+            # The end of what we send is no end of the answer.
+            connection.shutdown(socket.SHUT_WR)
+            found = statuses(read_to_end(connection))
+        # What follows a head that lost its framing is one more request, and none that is read.
+        assert len(found) <= 2 and found[1:] in ([], [400]), (seed, bytes(changed), found)
+        assert all(400 <= status < 500 for status in found), (seed, bytes(changed), found)
