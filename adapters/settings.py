@@ -1,11 +1,13 @@
 """What the environment tells the processes of the main house."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.keys import KeyProvider, file_provider, open_provider
+from contract.cross_origin import DASHBOARD_ORIGIN
 from domain.allowlists import Network
 from runtime.environment import at_least_one, trusted_proxies
 
@@ -14,6 +16,7 @@ DEFAULT_SANDBOX_ACCOUNTS_PER_HOUR = 20
 DEFAULT_PUBLIC_REQUESTS_PER_MINUTE = 600
 DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE = 60
 DEFAULT_REQUESTS_IN_FLIGHT = 2000
+_ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Settings:
     key_provider: str | None = None
     # A newer data file of countries than the package's.
     country_data: Path | None = None
+    dashboard_origin: str = DASHBOARD_ORIGIN
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -78,6 +82,7 @@ class Settings:
             trusted_proxies=trusted_proxies(environment),
             audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),
             key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
+            dashboard_origin=_origin(environment),
             country_data=_path(environment.get("PAYMINT_COUNTRY_DATA")),
         )
 
@@ -98,3 +103,11 @@ class Settings:
 
 def _path(text: str | None) -> Path | None:
     return Path(text) if text else None
+
+
+def _origin(environment: Mapping[str, str]) -> str:
+    """One origin as a browser spells it, never `*` or `null`; raises ValueError."""
+    origin = environment.get("PAYMINT_DASHBOARD_ORIGIN", DASHBOARD_ORIGIN)
+    if not _ORIGIN.fullmatch(origin):
+        raise ValueError("PAYMINT_DASHBOARD_ORIGIN is no origin, as in https://dashboard.example")
+    return origin

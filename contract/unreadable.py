@@ -1,6 +1,7 @@
 """The answer to bytes that are no HTTP request, in the envelope of every other refusal."""
 
 from contract.errors import refuse
+from contract.guarding import GUARDS, POLICY
 from domain.api_versions import PRESENT
 from domain.ids import to_text
 from domain.refusals import Malformed
@@ -17,5 +18,6 @@ def answer_to_unreadable() -> bytes:
     lines.append(b"x-request-id: " + request_id.encode())
     lines.append(b"paymint-version: " + PRESENT.encode())
     lines.append(b"content-length: %d" % len(body))
+    lines.extend(b"%s: %s" % header for header in (*GUARDS, POLICY))
     lines.extend((b"cache-control: no-store", b"connection: close", b"", body))
     return b"\r\n".join(lines)

@@ -14,7 +14,7 @@ from gateway.exchange import (
     Send,
 )
 
-NOT_MODIFIED = 304
+NO_CONTENT, NOT_MODIFIED = 204, 304
 
 
 class Edge:
@@ -46,8 +46,8 @@ class Edge:
 
 async def _send(exchange: Exchange) -> None:
     body, headers = exchange.answer_body, exchange.answer_headers
-    # The length of a 304 would be that of the 200 (RFC 9110 section 8.6): it has none.
-    if exchange.status != NOT_MODIFIED:
+    # The length of a 304 would be that of the 200; a 204 has none (RFC 9110 section 8.6).
+    if exchange.status not in (NOT_MODIFIED, NO_CONTENT):
         headers = [*headers, (b"content-length", str(len(body)).encode("ascii"))]
     await exchange.send(
         {"type": "http.response.start", "status": exchange.status, "headers": headers}

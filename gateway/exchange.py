@@ -58,6 +58,7 @@ class Exchange:
         "once",
         "operation",
         "path_parameters",
+        "preflight",
         "query",
         "receive",
         "rendering",
@@ -84,6 +85,8 @@ class Exchange:
         self.risk_signals: RiskSignals = nothing()  # origin, and the flow of a payment
         self.operation: Operation | None = None  # gateway/routes.py
         self.path_parameters: dict[str, str] = {}  # gateway/routes.py
+        # To OPTIONS: the methods that other origins may use, "" where they may use none.
+        self.preflight: str | None = None  # gateway/routes.py
         self.key: UUID | None = None  # header_syntax
         self.if_match: frozenset[int] | None = None  # header_syntax
         self.if_none_match: Tags | None = None  # header_syntax

@@ -14,6 +14,10 @@ from domain.refusals import MethodNotAllowed, Missing
 from gateway.connexion_names import ROUTING_CONTEXT, Specification, SpecMiddleware
 from gateway.exchange import SCOPE_KEY, AsgiApp, Exchange, Proceed, Receive, Scope, Send
 
+OPTIONS = "OPTIONS"
+NO_CONTENT = 204
+PAGES = "pages"
+
 
 class Route:
     """One path template with the operations of its methods."""
@@ -30,7 +34,13 @@ class Route:
     @property
     def allow(self) -> str:
         """The methods of this path, for `Allow`."""
-        return ", ".join(sorted(self.entries))
+        return ", ".join(sorted((*self.entries, OPTIONS)))
+
+    @property
+    def preflight(self) -> str:
+        """The methods that pages of other origins may use: none where a page is answered."""
+        shown = any(operation.tag == PAGES for operation in self.operations.values())
+        return "" if shown else self.allow
 
     def parameters(self, segments: list[str]) -> dict[str, str] | None:
         """The path parameters, None when the path is another."""
@@ -83,6 +93,9 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
         method = scope["method"]
         entry = route.entries.get(method)
         if entry is None:
+            if method == OPTIONS:
+                _tell_methods(exchange, route)
+                return
             raise MethodNotAllowed(route.allow)
         exchange.operation = route.operations[method]
         await entry(exchange)
@@ -117,3 +130,10 @@ def _refuse_escaped_slash(scope: Scope) -> None:
     raw: bytes = scope.get("raw_path") or b""
     if b"%" in raw and b"%2f" in raw.lower():
         raise Missing("route_missing")
+
+
+def _tell_methods(exchange: Exchange, route: Route) -> None:
+    """The answer to OPTIONS, by the document's `x-cors`; steps/cross_origin.py goes on."""
+    exchange.status = NO_CONTENT
+    exchange.answer_headers = [(b"allow", route.allow.encode())]
+    exchange.preflight = route.preflight

@@ -5,9 +5,9 @@ import signal
 import sys
 from types import FrameType
 
-import uvicorn
-
 from adapters.settings import Settings
+from contract.http_server import HttpServer, configured
+from contract.patience import Patience
 from flows.house import House, open_house
 from gateway.app import build_app
 from gateway.exchange import AsgiApp, Receive, Scope, Send
@@ -16,11 +16,10 @@ from runtime.clock import Clock
 from runtime.log import configure, flush, log, log_exception
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
+from runtime.public_tls import Certified
 
-HOST = "127.0.0.1"
 PROCESS = "paymint-api"
 GRACEFUL_STOP_SECONDS = 10
-KEEP_ALIVE_SECONDS = 75
 EXIT_START_FAILED = 3
 
 
@@ -74,7 +73,7 @@ def main(clock: Clock | None = None) -> None:
     logging.basicConfig(level=logging.WARNING, handlers=[JsonLines()], force=True)
     settings = Settings.from_environment()
     serve_metrics(settings.metrics_port)
-    server = uvicorn.Server(_configuration(settings, clock))
+    server = _server(settings, clock)
     for number in (signal.SIGTERM, signal.SIGINT):
         # uvicorn raises the signal again once it has stopped; that must not end us by it.
         signal.signal(number, _already_stopped)
@@ -84,23 +83,19 @@ def main(clock: Clock | None = None) -> None:
         sys.exit(EXIT_START_FAILED)
 
 
-def _configuration(settings: Settings, clock: Clock | None) -> uvicorn.Config:
-    return uvicorn.Config(
+def _server(settings: Settings, clock: Clock | None) -> HttpServer:
+    patience = Patience.from_environment()
+    config = configured(
         Server(settings, clock),
-        host=HOST,
-        port=settings.api_port,
+        settings.api_port,
+        Wire,
+        patience,
         loop="uvloop",
-        http=Wire,
-        ws="none",
         lifespan="on",
-        workers=1,
-        access_log=False,
-        log_config=None,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACEFUL_STOP_SECONDS,
     )
+    certified = Certified.from_environment()
+    return HttpServer(config, patience=patience, certified=certified, shared_port=False)
 
 
 def _already_stopped(number: int, frame: FrameType | None) -> None:

@@ -42,4 +42,4 @@ class Wire(BoundedHttp):
     """The protocol of one connection."""
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(CorkedTransport(transport))  # type: ignore[arg-type]
+        super().connection_made(CorkedTransport(transport))

@@ -4,6 +4,7 @@
 """
 
 import json
+import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -119,8 +120,13 @@ class Shop:
         keys = serving.state("sandbox")
         self.base_url, self.vault_url = str(keys["base_url"]), str(keys["vault_url"])
         self.platform_key = str(keys["platform_key"])
-        self.http = httpx.Client(base_url=self.base_url, timeout=REQUEST_SECONDS)
-        self.vault = httpx.Client(base_url=self.vault_url, timeout=REQUEST_SECONDS)
+        # None without --tls.
+        self.authority = keys.get("ca_file")
+        trust = ssl.create_default_context(cafile=self.authority)
+        self.http, self.vault = (
+            httpx.Client(base_url=url, timeout=REQUEST_SECONDS, verify=trust)
+            for url in (self.base_url, self.vault_url)
+        )
 
     def close(self) -> None:
         self.http.close()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack
+from pathlib import Path
 from uuid import UUID
 
 import uvloop
@@ -11,6 +12,7 @@ from contract.document import load_document
 from contract.operations import compile_operations
 from runtime.clock import Clock, SystemClock
 from runtime.database import Database, DatabaseUnavailable
+from runtime.fresh_files import keep_fresh
 from runtime.listening import Listener
 from runtime.log import configure, log, log_exception
 from runtime.memory import settle_memory
@@ -19,7 +21,7 @@ from runtime.room import Room
 from vault.calls import Calls, Operations
 from vault.door.desk import Desk
 from vault.door.limiting import DoorLimits
-from vault.door.relay import RelayDoor, server_tls
+from vault.door.relay import CERTIFICATES, RelayDoor, server_tls
 from vault.door.server import TokenServer
 from vault.door.tokens import Entrance, TokenDoor
 from vault.keyring import Keyring
@@ -96,8 +98,10 @@ class Vault:
             ends.callback(parting.cancel)
             collecting = asyncio.create_task(self._keep_collecting())
             ends.callback(collecting.cancel)
-            tls = server_tls(self._settings.state_directory / "tls")
-            await self._relay.open(self._settings.relay_port, tls)
+            tls = self._settings.state_directory / "tls"
+            await self._relay.open(self._settings.relay_port, server_tls(tls))
+            renewing = asyncio.create_task(self._keep_certified(tls))
+            ends.callback(renewing.cancel)
             await self._token_server.open()
             ends.push_async_callback(self._close_doors)
             settle_memory()
@@ -148,6 +152,13 @@ class Vault:
             compile_operations(load_document(), "vault")["create_token"],
             self._calendar,
         )
+
+    async def _keep_certified(self, directory: Path) -> None:
+        async def take() -> None:
+            await self._relay.renew(server_tls(directory))
+
+        files = [directory / name for name in CERTIFICATES]
+        await keep_fresh("private certificates", files, take)
 
     async def _keep_sweeping(self) -> None:
         while True:

@@ -20,6 +20,7 @@ from adapters.vault_door.outcomes import NoAnswer, Unknown, Unsent
 from contract import relay
 from runtime.clock import Clock, SystemClock
 from runtime.frames import Kind, PayloadTooLarge, encode_frame
+from runtime.fresh_files import keep_fresh
 from runtime.log import log
 
 CALL_TIMEOUT_SECONDS = 3.0
@@ -32,6 +33,8 @@ BACKOFF_GROWTH = 2
 SWEEP_SECONDS = 0.05
 DRAIN_SECONDS = 5.0
 VAULT_NAME = "paymint-vault"
+CERTIFICATES = ("ca.pem", "api.pem", "api.key")
+RENEWAL_PAUSE_SECONDS = 0.5
 
 _OUTCOMES = Counter("paymint_vault_calls", "Calls to the vault by outcome", ["outcome"])
 _ANSWERED = _OUTCOMES.labels("answered")
@@ -61,7 +64,9 @@ class VaultDoor:
     ) -> None:
         self._host = host
         self._port = port
+        self._tls_directory = tls_directory
         self._tls = client_tls(tls_directory)
+        self._renewal_due = asyncio.Event()
         self._clock = clock or SystemClock()
         self._link: Link | None = None
         self._retired: set[Link] = set()
@@ -81,6 +86,8 @@ class VaultDoor:
         self._tasks = [
             asyncio.create_task(self._keep_connected(), name="vault-door-connect"),
             asyncio.create_task(self._keep_sweeping(), name="vault-door-sweep"),
+            asyncio.create_task(self._keep_renewing(), name="vault-door-renew"),
+            asyncio.create_task(self._keep_certified(), name="vault-door-certificates"),
         ]
 
     async def close(self) -> None:
@@ -185,6 +192,39 @@ class VaultDoor:
         self._link_up.clear()
         self._link_down.set()
         self._retired.add(link)
+
+    async def _keep_certified(self) -> None:
+        async def take() -> None:
+            self._tls = client_tls(self._tls_directory)
+            self._renewal_due.set()
+
+        files = [self._tls_directory / name for name in CERTIFICATES]
+        await keep_fresh("private certificates", files, take)
+
+    async def _keep_renewing(self) -> None:
+        """After new certificates: a new link first, then the old one ends with its last call."""
+        while True:
+            await self._renewal_due.wait()
+            self._renewal_due.clear()
+            if self._link is None:
+                # The next connection has them anyway.
+                continue
+            link = await self._connect()
+            if link is None or link.retired:
+                # The vault may not have taken its own yet; meanwhile the old link serves.
+                await asyncio.sleep(RENEWAL_PAUSE_SECONDS)
+                self._renewal_due.set()
+                continue
+            self._replace(link)
+
+    def _replace(self, link: Link) -> None:
+        earlier, self._link = self._link, link
+        if earlier is None:
+            self._link_up.set()
+            return
+        self._retired.add(earlier)
+        earlier.leave()
+        log("vault_link_renewed", waiting=earlier.waiting)
 
     async def _connect(self) -> Link | None:
         link: Link | None = None

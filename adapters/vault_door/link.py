@@ -72,6 +72,10 @@ class Link(Framed):
         self.withdraw(call_id)
         self._waiting.pop(call_id, None)
 
+    def leave(self) -> None:
+        """Ask nothing more here; the link ends when the answers it is owed have come."""
+        self._retire("renewed")
+
     def sweep(self) -> None:
         """Give up what is overdue, ping, notice silence; called every 50 ms.
 

@@ -4,6 +4,7 @@ An answer in a version that is on its way out says so, an error too (RFC 9745, R
 """
 
 from contract.errors import RawHeader
+from contract.guarding import GUARDS, POLICY
 from contract.versions.registry import DATES, LIVES, standing_headers
 from domain.api_versions import Standing
 from gateway.exchange import Exchange, Proceed
@@ -19,14 +20,8 @@ UNKEPT = "no-store"
 FIRST_ERROR_STATUS = 400
 
 _EVERYWHERE: tuple[RawHeader, ...] = (
-    (b"vary", b"Authorization, Paymint-Version, Accept-Encoding"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"strict-transport-security", b"max-age=31536000; includeSubDomains; preload"),
-)
-_POLICY: RawHeader = (
-    b"content-security-policy",
-    b"default-src 'none'; frame-ancestors 'none'",
+    (b"vary", b"Authorization, Paymint-Version, Accept-Encoding, Origin"),
+    *GUARDS,
 )
 _STAMPS: dict[str, dict[str, tuple[RawHeader, ...]]] = {
     version: {
@@ -53,7 +48,7 @@ def bind(proceed: Proceed) -> Proceed:
             headers += _LEAVING[version]
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))
         # A page says itself what it may load.
-        if not any(name == _POLICY[0] for name, _ in headers):
-            headers.append(_POLICY)
+        if not any(name == POLICY[0] for name, _ in headers):
+            headers.append(POLICY)
 
     return stamped

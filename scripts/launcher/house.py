@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 
 from scripts.launcher.console import LaunchError
@@ -45,6 +47,16 @@ ARCHIVE = (
     "AWS_ROLE_ARN",
     "AWS_WEB_IDENTITY_TOKEN_FILE",
 )
+# How patient the public doors are (contract/patience.py), and who reads them in a browser.
+DOORS = (
+    "PAYMINT_HEAD_SECONDS",
+    "PAYMINT_BODY_SECONDS",
+    "PAYMINT_STALL_SECONDS",
+    "PAYMINT_ANSWER_SECONDS",
+    "PAYMINT_IDLE_SECONDS",
+    "PAYMINT_CONNECTIONS_MAX",
+    "PAYMINT_DASHBOARD_ORIGIN",
+)
 HEALTH_SECONDS = 3.0
 REQUEST_SECONDS = 30.0
 GRACE_SECONDS = 15.0
@@ -58,6 +70,7 @@ class Options:
     redis: bool = True
     allow_loopback_webhooks: bool = False
     network_latency: str = "0"
+    tls: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,24 +85,37 @@ class House:
     redis_url: str | None
 
     @property
+    def scheme(self) -> str:
+        """How the public doors are spoken to."""
+        return "https" if self.options.tls else "http"
+
+    @property
     def base_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.api}"
+        return f"{self.scheme}://{LOOPBACK}:{self.ports.api}"
 
     @property
     def vault_url(self) -> str:
-        return f"http://{LOOPBACK}:{self.ports.vault}"
+        return f"{self.scheme}://{LOOPBACK}:{self.ports.vault}"
 
     def environments(self) -> dict[str, dict[str, str]]:
         """The whole environment of each process, by its name; each gets what it needs only."""
-        common = basic_environment((*TRUST_STORES, *SWITCHES, *LIMITS)) | {
+        common = basic_environment((*TRUST_STORES, *SWITCHES, *LIMITS, *DOORS)) | {
             "PYTHONPATH": str(self.root),
             "PAYMINT_STATE_DIR": str(self.state.path),
             "PAYMINT_RELAY_PORT": str(self.ports.relay),
         }
         return {
-            "paymint-vault": common | self._vault_environment(),
-            "paymint-api": common | self._api_environment(),
+            "paymint-vault": common | self._tls_environment() | self._vault_environment(),
+            "paymint-api": common | self._tls_environment() | self._api_environment(),
             "paymint-worker": common | self._worker_environment(),
+        }
+
+    def _tls_environment(self) -> dict[str, str]:
+        if not self.options.tls:
+            return {}
+        return {
+            "PAYMINT_TLS_CERTIFICATE": str(self.state.public_tls / "server.pem"),
+            "PAYMINT_TLS_KEY": str(self.state.public_tls / "server.key"),
         }
 
     def _vault_environment(self) -> dict[str, str]:
@@ -101,7 +127,10 @@ class House:
         }
 
     def _main_environment(self) -> dict[str, str]:
-        environment = {"DATABASE_URL": self.databases.main}
+        environment = {
+            "DATABASE_URL": self.databases.main,
+            "PAYMINT_PUBLIC_ORIGIN": os.environ.get("PAYMINT_PUBLIC_ORIGIN", self.base_url),
+        }
         if self.options.allow_loopback_webhooks:
             environment["PAYMINT_ALLOW_LOOPBACK_WEBHOOKS"] = "1"
         return environment
@@ -161,7 +190,16 @@ class House:
 
     def ready(self) -> bool:
         """Whether the vault's token door and the API both say so."""
-        return answers(self.ports.vault, "/healthz") and answers(self.ports.api, "/readyz")
+        trust = self.trust()
+        return answers(self.ports.vault, "/healthz", trust) and answers(
+            self.ports.api, "/readyz", trust
+        )
+
+    def trust(self) -> ssl.SSLContext | None:
+        """What the public doors' certificate is checked against; None without TLS."""
+        if not self.options.tls:
+            return None
+        return ssl.create_default_context(cafile=str(self.state.public_authority))
 
 
 def basic_environment(more: tuple[str, ...] = ()) -> dict[str, str]:
@@ -183,9 +221,16 @@ def start_module(
     )
 
 
-def answers(port: int, path: str) -> bool:
+def connected(port: int, trust: ssl.SSLContext | None, seconds: float) -> HTTPConnection:
+    """A connection to a public door on loopback, over TLS when there is something to trust."""
+    if trust is None:
+        return HTTPConnection(LOOPBACK, port, timeout=seconds)
+    return HTTPSConnection(LOOPBACK, port, timeout=seconds, context=trust)
+
+
+def answers(port: int, path: str, trust: ssl.SSLContext | None = None) -> bool:
     """Whether a GET on loopback is answered with 200."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=HEALTH_SECONDS)
+    connection = connected(port, trust, HEALTH_SECONDS)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == http.client.OK
@@ -195,9 +240,11 @@ def answers(port: int, path: str) -> bool:
         connection.close()
 
 
-def post_json(port: int, path: str, body: Mapping[str, object]) -> dict[str, object]:
+def post_json(
+    port: int, path: str, body: Mapping[str, object], trust: ssl.SSLContext | None = None
+) -> dict[str, object]:
     """Posts JSON on loopback and gives the answer's object; LaunchError unless it is 2xx."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=REQUEST_SECONDS)
+    connection = connected(port, trust, REQUEST_SECONDS)
     try:
         headers = {"Content-Type": "application/json"}
         connection.request("POST", path, json.dumps(body), headers)

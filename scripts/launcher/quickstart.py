@@ -1,5 +1,6 @@
 """The first five minutes: lines for a shell that work as pasted, with no tool but curl."""
 
+import shlex
 from collections.abc import Mapping
 from datetime import date
 
@@ -14,7 +15,7 @@ API={base_url} VAULT={vault_url}
 SECRET={secret_key}
 PUBLISHABLE={publishable_key}
 JSON='Content-Type: application/json'
-ask() {{ key=$1; shift; curl -sS -H "Authorization: Bearer $key" -H "$JSON" "$@"; }}
+ask() {{ key=$1; shift; curl -sS {trust}-H "Authorization: Bearer $key" -H "$JSON" "$@"; }}
 id_of() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)["id"])'; }}
 ORDER=$(python3 -c 'import uuid; print(uuid.uuid4())')
 
@@ -41,5 +42,11 @@ delivered to http://127.0.0.1:PORT/ on this machine.
 
 def quickstart(sandbox: Mapping[str, object], *, loopback_webhooks: bool, today: date) -> str:
     """The text that scripts/serve prints, with the full keys of the sandbox merchant."""
-    lines = LINES.format(year=today.year + CARD_YEARS_AHEAD, **sandbox)
+    lines = LINES.format(year=today.year + CARD_YEARS_AHEAD, trust=trusted(sandbox), **sandbox)
     return INTRODUCTION + lines + (LOOPBACK_WEBHOOK if loopback_webhooks else PUBLIC_WEBHOOK)
+
+
+def trusted(sandbox: Mapping[str, object]) -> str:
+    """What curl must be told to trust the doors of `scripts/serve --tls`."""
+    authority = sandbox.get("ca_file")
+    return f"--cacert {shlex.quote(str(authority))} " if authority else ""

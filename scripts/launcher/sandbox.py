@@ -14,6 +14,7 @@ from scripts.launcher.private_files import read_json, write_json
 EMAIL = "owner@sandbox-shop.example"
 BUSINESS_NAME = "Sandbox Shop"
 COUNTRY = "US"
+AUTHORITY = "ca_file"
 
 
 def ensure_sandbox(house: House) -> dict[str, Any]:
@@ -22,7 +23,10 @@ def ensure_sandbox(house: House) -> dict[str, Any]:
     if "secret_key" not in known:
         known = open_account(house, platform_key(house))
     current = {"base_url": house.base_url, "vault_url": house.vault_url}
-    wanted = {**known, **current}
+    wanted = {**{k: v for k, v in known.items() if k != AUTHORITY}, **current}
+    if house.options.tls:
+        # What a client trusts instead of the system's list, as in `curl --cacert`.
+        wanted[AUTHORITY] = str(house.state.public_authority)
     if wanted != read_json(house.state.sandbox):
         write_json(house.state.sandbox, wanted)
     house.state.setup.unlink(missing_ok=True)
@@ -58,7 +62,7 @@ def key_in(output: str) -> str:
 def open_account(house: House, operator_key: str) -> dict[str, Any]:
     """Asks the API for a sandbox account, as any newcomer would."""
     body = {"email": EMAIL, "business_name": BUSINESS_NAME, "country": COUNTRY}
-    answer: dict[str, Any] = post_json(house.ports.api, "/v1/sandbox_accounts", body)
+    answer: dict[str, Any] = post_json(house.ports.api, "/v1/sandbox_accounts", body, house.trust())
     return {
         "base_url": house.base_url,
         "vault_url": house.vault_url,

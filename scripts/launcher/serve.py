@@ -73,6 +73,11 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         metavar="MS",
         help="of the simulated card network: 80, or 40-120 (default 0)",
     )
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve https, with a certificate of an authority made for this directory",
+    )
     return parser.parse_args(arguments)
 
 
@@ -82,6 +87,7 @@ def options(choice: argparse.Namespace) -> Options:
         redis=not choice.no_redis,
         allow_loopback_webhooks=choice.allow_loopback_webhooks,
         network_latency=choice.network_latency,
+        tls=choice.tls,
     )
 
 
@@ -90,6 +96,8 @@ def run(stack: Stack, console: Console) -> NoReturn:
     with stack:
         loopback = stack.options.allow_loopback_webhooks
         console.show(quickstart(stack.keys, loopback_webhooks=loopback, today=date.today()))
+        if stack.options.tls:
+            console.say(f"https: clients must trust {stack.state.public_authority}")
         console.say(f"keys are in {stack.state.sandbox}; live mode runs on the simulator too")
         console.say(f"ready in {console.elapsed():.1f} s: {stack.base_url} (Ctrl-C stops)")
         try:

@@ -7,6 +7,7 @@ After the start: `stack.base_url`, `stack.vault_url`, `stack.keys` (the content 
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -23,6 +24,8 @@ from scripts.launcher.leftovers import await_leftovers
 from scripts.launcher.place import Place, server_place
 from scripts.launcher.ports import Ports, as_json, choose_ports
 from scripts.launcher.private_files import read_json, write_json
+from scripts.launcher.public_certificates import ensure_public_certificate
+from scripts.launcher.renewal import LOOK_SECONDS, Renewing
 from scripts.launcher.sandbox import ensure_sandbox
 from scripts.launcher.state import StateDirectory
 from scripts.launcher.supervision import Supervisor
@@ -47,6 +50,8 @@ class Stack:
     databases: DatabaseUrls
     redis_url: str | None
     postgres_binaries: Path | None = None
+    _renewing: Renewing
+    _public_looked_at: float
 
     def __init__(
         self,
@@ -98,8 +103,12 @@ class Stack:
         return self._supervisor.process_ids()
 
     def tend(self) -> None:
-        """Looks after every child once."""
+        """Looks after every child once, and after the certificates once an hour."""
         self._supervisor.tend()
+        monotonic = time.monotonic()
+        self._renewing.tend(monotonic, utc_now())
+        if monotonic - self._public_looked_at > LOOK_SECONDS:
+            self._ensure_public_certificate()
 
     def stop(self) -> None:
         """API and worker first, then the vault, Valkey, and PostgreSQL last."""
@@ -115,11 +124,18 @@ class Stack:
         self._ports = choose_ports(self.options.port, earlier)
         if ensure_certificates(self.state.tls, utc_now()):
             self._console.say("made the certificates of the private door")
+        self._ensure_public_certificate()
+        self._renewing = Renewing(self.state.tls, self._console.say)
         self.databases = self._start_databases()
         self.redis_url = self._start_redis()
         house = self._house()
         self._start_house(house)
         self.keys = ensure_sandbox(house)
+
+    def _ensure_public_certificate(self) -> None:
+        self._public_looked_at = time.monotonic()
+        if self.options.tls and ensure_public_certificate(self.state.public_tls, utc_now()):
+            self._console.say("made the certificate of the public doors")
 
     def _server_place(self) -> Place:
         if self._place is None:

@@ -1,8 +1,9 @@
 """The state directory DIR: where everything that outlives a start is kept.
 
-tls/ certificates · log/ one file per process · secrets.json passwords · ports.json what listens
-where, and process ids · environment.json what each process is given · sandbox.json the first
-merchant's keys · servers/ or servers.json the database cluster, or where it is.
+tls/ certificates of the private door · public_tls/ those of `--tls` · log/ one file per process ·
+secrets.json passwords · ports.json what listens where, and process ids · environment.json what
+each process is given · sandbox.json the first merchant's keys · servers/ or servers.json the
+database cluster, or where it is.
 """
 
 import contextlib
@@ -27,6 +28,8 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.tls = self.path / "tls"
+        self.public_tls = self.path / "public_tls"
+        self.public_authority = self.public_tls / "ca.pem"
         self.logs = self.path / "log"
         self.secrets = self.path / "secrets.json"
         self.ports = self.path / "ports.json"
@@ -41,7 +44,7 @@ class StateDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(PASSABLE if os.geteuid() == 0 else OWNER_ONLY)
-            for directory in (self.tls, self.logs):
+            for directory in (self.tls, self.public_tls, self.logs):
                 directory.mkdir(exist_ok=True)
                 directory.chmod(OWNER_ONLY)
         except OSError as reason:

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -252,6 +252,34 @@ def test_a_client_with_another_name_is_not_served(tls: Path, tmp_path: Path) -> 
         certificate = sign_end(authority, name, key, datetime.now(UTC))
         write_certificate(tmp_path / f"{end}.pem", certificate)
     uvloop.run(_is_cut_off(tmp_path, client_tls(tmp_path)))
+
+
+def test_a_client_whose_certificate_has_ended_is_not_served(tls: Path, tmp_path: Path) -> None:
+    write_both(tmp_path, api=365 + 1, vault=0)
+    uvloop.run(_is_cut_off(tmp_path, client_tls(tmp_path)))
+
+
+def test_a_vault_whose_certificate_has_ended_is_not_believed(tmp_path: Path) -> None:
+    write_both(tmp_path, api=0, vault=365 + 1)
+
+    async def scenario() -> None:
+        async with vault(tmp_path) as (_, port), VaultDoor("127.0.0.1", port, tmp_path) as door:
+            with pytest.raises(Unsent):
+                await door.call(echo())
+
+    uvloop.run(scenario())
+
+
+def write_both(directory: Path, **days_ago: int) -> None:
+    """Certificates of one authority, signed for a year so many days ago."""
+    now = datetime.now(UTC)
+    authority = make_authority(now)
+    write_certificate(directory / "ca.pem", authority.certificate)
+    for end, days in days_ago.items():
+        key = ec.generate_private_key(ec.SECP256R1())
+        write_key(directory / f"{end}.key", key)
+        certificate = sign_end(authority, end, key, now - timedelta(days=days))
+        write_certificate(directory / f"{end}.pem", certificate)
 
 
 async def _is_cut_off(tls: Path, context: ssl.SSLContext) -> None:

@@ -91,7 +91,7 @@ def test_the_quickstart_carries_the_keys() -> None:
 
 
 def test_its_lines_run_as_pasted() -> None:
-    text = LINES.format(year=2029, **KEYS)
+    text = LINES.format(year=2029, trust="", **KEYS)
     answer = subprocess.run(
         ["/bin/sh", "-eu"], input=STAND_IN + text, capture_output=True, text=True, check=True
     )

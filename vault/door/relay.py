@@ -6,6 +6,7 @@ cancel: a decision that was begun is always recorded.
 """
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -23,6 +24,9 @@ MAX_UNREAD_ANSWERS = 2000
 LATEST_BEGIN_MS = 3000
 DRAIN_SECONDS = 5.0
 DRAIN_LOOK_SECONDS = 0.02
+# As long as callers may take to notice certificates of their own.
+OVERLAP_SECONDS = 5.0
+CERTIFICATES = ("ca.pem", "vault.pem", "vault.key")
 CLIENT_NAME = "paymint-api"
 _LOOPBACK = "127.0.0.1"
 
@@ -50,6 +54,8 @@ class RelayDoor:
         self._clock = clock
         self._max_running = max_running
         self._server: asyncio.Server | None = None
+        self._listening: socket.socket | None = None
+        self._generation = 0
         self._connections: set[RelayConnection] = set()
         self._running: set[asyncio.Task[None]] = set()
         self.leaving = False
@@ -57,15 +63,44 @@ class RelayDoor:
     async def open(self, port: int, tls: ssl.SSLContext) -> None:
         """Listen on loopback.  Several vault processes may share the port, so that the next
         one is up before this one leaves."""
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: RelayConnection(self), _LOOPBACK, port, ssl=tls, reuse_port=True
+        self._listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._listening.bind((_LOOPBACK, port))
+        self._server = await self._serve(self._listening, tls)
+
+    async def renew(self, tls: ssl.SSLContext) -> None:
+        """Admit new connections by `tls` alone.
+
+        Those that are there serve on for `OVERLAP_SECONDS`, while their callers come back by
+        themselves, and are told to go then.
+        """
+        if self._listening is None or self._server is None or self.leaving:
+            return
+        self._generation += 1
+        earlier, self._server = self._server, await self._serve(self._listening, tls)
+        # Its socket is a copy: who knocks at this moment is answered by the new one.
+        earlier.close()
+        asyncio.get_running_loop().call_later(OVERLAP_SECONDS, self._part, self._generation)
+
+    async def _serve(self, listening: socket.socket, tls: ssl.SSLContext) -> asyncio.Server:
+        generation = self._generation
+        return await asyncio.get_running_loop().create_server(
+            lambda: RelayConnection(self, generation), sock=listening.dup(), ssl=tls
         )
+
+    def _part(self, generation: int) -> None:
+        for connection in self._connections:
+            if connection.generation < generation:
+                connection.say_goodbye()
 
     async def close(self) -> None:
         """Say GOAWAY, finish what runs, wait up to 5 s for the callers to let go."""
         self.leaving = True
         if self._server is not None:
             self._server.close()
+        if self._listening is not None:
+            self._listening.close()
         for connection in self._connections:
             connection.say_goodbye()
         ends = self._clock.monotonic() + DRAIN_SECONDS
@@ -130,9 +165,11 @@ class RelayDoor:
 class RelayConnection(Framed):
     """One caller's connection."""
 
-    def __init__(self, door: RelayDoor) -> None:
+    def __init__(self, door: RelayDoor, generation: int) -> None:
         super().__init__()
         self._door = door
+        # How often the certificates had been renewed when it was admitted.
+        self.generation = generation
         self._admitted = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

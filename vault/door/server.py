@@ -1,23 +1,22 @@
 """Runs the token door under uvicorn, beside everything else in the same event loop."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import uvicorn
+from dataclasses import replace
 
 from contract.http_heads import BoundedHttp
+from contract.http_server import HttpServer, configured
+from contract.patience import Patience
+from runtime.public_tls import Certified
 from vault.door.tokens import TokenDoor
 
-KEEP_ALIVE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 5.0
 DRAIN_SECONDS = 5
-BACKLOG = 2048
-_LOOPBACK = "127.0.0.1"
 _STEP_SECONDS = 0.02
 
 
-class _Server(uvicorn.Server):
+class _Server(HttpServer):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         # The process listens to its signals itself: the relay door drains with this one.
@@ -28,30 +27,24 @@ class TokenServer:
     """Serves the token door on a port that several vault processes may share."""
 
     def __init__(self, door: TokenDoor, port: int) -> None:
-        config = uvicorn.Config(
+        patience = Patience.from_environment()
+        patience = replace(patience, idle_seconds=min(patience.idle_seconds, KEEP_ALIVE_SECONDS))
+        config = configured(
             door,
+            port,
+            BoundedHttp,
+            patience,
             loop="none",
-            http=BoundedHttp,
-            ws="none",
             lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        self._server = _Server(config)
-        self._port = port
+        certified = Certified.from_environment()
+        self._server = _Server(config, patience=patience, certified=certified, shared_port=True)
         self._serving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Listen; raises OSError when the port is taken."""
-        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        listening.bind((_LOOPBACK, self._port))
-        listening.listen(BACKLOG)
-        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        """Listen; ends the process when the port is taken."""
+        self._serving = asyncio.create_task(self._server.serve())
         while not self._server.started and not self._serving.done():
             await asyncio.sleep(_STEP_SECONDS)
 

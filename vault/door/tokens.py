@@ -13,6 +13,7 @@ from adapters.keys import KeysOutOfReach
 from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.bodies import ClientGone
 from contract.errors import InternalError, refuse
+from contract.guarding import GUARDS, POLICY
 from contract.headers import Headers, read_headers, read_idempotency_key
 from contract.limit_headers import limit_headers, refusal_of
 from contract.operations import Operation
@@ -206,7 +207,8 @@ class TokenDoor:
             *version_headers(version_of(scope), self._clock),
             # Answers with anything of a card are cached nowhere (blueprint section 8).
             (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
+            *GUARDS,
+            POLICY,
             *asked.limits,
         ]
         return answer._replace(headers=[*answer.headers, *stamp, *cors])

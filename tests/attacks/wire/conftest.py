@@ -1,0 +1,46 @@
+"""Stacks of these tests' own: one with little patience, one that serves TLS."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.serving import STRICT, serving
+from tests.shop import Shop
+
+HEAD_SECONDS, BODY_SECONDS, STALL_SECONDS, ANSWER_SECONDS, IDLE_SECONDS = 1.0, 2.5, 1.0, 1.0, 2.0
+CONNECTIONS_MAX = 40
+# Longer than any client is given, and within what the network is given.
+NETWORK_MS = 2_700
+
+
+@pytest.fixture(scope="package")
+def impatient() -> Iterator[Shop]:
+    """Doors whose limits are short enough to be waited for, before a slow card network."""
+    limits: dict[str, float | str] = {
+        "PAYMINT_HEAD_SECONDS": HEAD_SECONDS,
+        "PAYMINT_BODY_SECONDS": BODY_SECONDS,
+        "PAYMINT_STALL_SECONDS": STALL_SECONDS,
+        "PAYMINT_ANSWER_SECONDS": ANSWER_SECONDS,
+        "PAYMINT_IDLE_SECONDS": IDLE_SECONDS,
+        "PAYMINT_CONNECTIONS_MAX": CONNECTIONS_MAX,
+        "PAYMINT_DASHBOARD_ORIGIN": "http://localhost:5173",
+    }
+    yield from opened(limits, "--network-latency", str(NETWORK_MS))
+
+
+@pytest.fixture(scope="package")
+def secured() -> Iterator[Shop]:
+    """Doors that serve https alone."""
+    yield from opened({"PAYMINT_HEAD_SECONDS": HEAD_SECONDS}, "--tls")
+
+
+def opened(environment: dict[str, float | str], *options: str) -> Iterator[Shop]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, f"{value}")
+        with serving(STRICT, "--port", "0", *options) as running:
+            shop = Shop(running)
+            try:
+                yield shop
+            finally:
+                shop.close()
