@@ -24,6 +24,7 @@ KEY = "550e8400-e29b-41d4-a716-446655440000"
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"tok_1"}'
 NESTED = 100_000
 LOGGED_SECONDS = 5.0
+LONGEST_SECONDS = 3.0
 LISTS = ("/v1/payments", "/v1/customers", "/v1/events", "/v1/webhook_endpoints", "/v1/api_keys")
 INJECTIONS = (
     "'",
@@ -69,7 +70,7 @@ def test_deep_nesting_is_no_json_and_costs_little(
     began = time.monotonic()
     answer = send(intruder, body)
     assert error(answer)[:2] in ((400, "json_invalid"), (400, "json_duplicate_key"))
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < LONGEST_SECONDS
     # Deep inside a field that takes any object it is no other.
     inside = b'{"metadata":' + body[:200_000] + b"}"
     assert error(send(intruder, inside))[1] == "json_invalid"

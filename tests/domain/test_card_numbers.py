@@ -150,6 +150,6 @@ def test_time_is_linear_in_the_length(piece: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    began = time.perf_counter()
+    began = time.process_time()
     assert not has_card_number(text)
-    return time.perf_counter() - began
+    return time.process_time() - began
