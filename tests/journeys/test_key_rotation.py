@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tests.house.tree import ROOT
 from tests.journeys.signatures import verify_paymint
 from tests.receiver import Receiver
 from tests.serving import STRICT, serving
-from tests.shop import Merchant, Shop, told
+from tests.shop import ACCOUNT, Merchant, Shop, card, error, told
 
 COMMAND_SECONDS = 120.0
 ARRIVAL_SECONDS = 10.0
@@ -199,6 +200,36 @@ def kill_at(shop: Shop, process: str, place: str) -> None:
     run.wait(COMMAND_SECONDS)
     assert heard is not None
     run.stdout.close()
+
+
+@contextmanager
+def without_master_keys(shop: Shop) -> Iterator[None]:
+    """Take the files of both houses away, as a holder that is out of reach."""
+    place = shop.serving.directory / "keys"
+    moved = {path: path.with_suffix(".away") for path in place.rglob("*.key")}
+    for path, away in moved.items():
+        path.rename(away)
+    try:
+        yield
+    finally:
+        for path, away in moved.items():
+            away.rename(path)
+
+
+def test_a_holder_that_is_away_stops_only_who_is_new(shop: Shop, receiver: Receiver) -> None:
+    kept, fresh = Kept(shop, receiver), shop.open_account()
+    # Every process opens the keys of the one merchant now, none those of the other.
+    kept.check(receiver)
+    with without_master_keys(shop):
+        kept.check(receiver)
+        refused = shop.http.post("/v1/sandbox_accounts", json=ACCOUNT)
+        assert error(refused)[:2] == (503, "service_unavailable")
+        # This merchant's keys of the vault were never opened.
+        assert error(fresh.token_answer(card()))[:2] == (503, "service_unavailable")
+        assert shop.takes_payments()
+    told(shop.http.post("/v1/sandbox_accounts", json=ACCOUNT), 201)
+    assert fresh.pay()["status"] == "captured"
+    assert masters(shop, "paymint-vault")[-1][1] is False
 
 
 def test_two_rotations_do_not_run_at_once(shop: Shop) -> None:

@@ -96,6 +96,9 @@ def test_a_customer_is_shown_from_memory_until_it_changes(
     key = key_of(merchant, "customer", customer["id"])
     assert eventually(lambda: valkey.exists(key), 2.0)
     assert 30 < int(str(valkey.ttl(key))) <= 120
+    held = valkey.get(key)
+    # What is known of a person is under seal there, too.
+    assert isinstance(held, bytes) and b"name_sealed" in held and b"Ada" not in held
     disguise(shop, _DISGUISE_CUSTOMER, customer["id"])
     assert merchant.get(path) == customer
     changed = told(merchant.ask("PATCH", path, {"name": "Ada King"}), 200)

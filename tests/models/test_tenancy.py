@@ -11,6 +11,7 @@ import pytest
 from models.partitions import PARTITIONED_TABLES
 from models.tables import GLOBAL_TABLES
 from tests.models.catalogue import COLUMNS, PARTITIONS, SEQUENCES, TABLES, TIES, ask
+from vault.store.tables import GLOBAL_TABLES as VAULT_GLOBAL_TABLES
 
 # Ids of other kinds than our records' own: the text that a log line carries.
 NO_UUIDS = {("events", "request_id")}
@@ -20,7 +21,7 @@ NO_UUIDS = {("events", "request_id")}
 def database(request: pytest.FixtureRequest) -> tuple[str, frozenset[str]]:
     """A migrated database and its global tables."""
     url: str = request.getfixturevalue(f"{request.param}_database")
-    return url, GLOBAL_TABLES if request.param == "main" else frozenset()
+    return url, GLOBAL_TABLES if request.param == "main" else VAULT_GLOBAL_TABLES
 
 
 def tables(url: str) -> set[str]:

@@ -54,7 +54,9 @@ data_keys = sa.Table(
     sa.Column("master_key", sa.Text, nullable=False),
     _one_of("purpose", "seal", "fingerprint"),
 )
+# The one table that belongs to no merchant: a copy of it stands on every shard.
 master_keys = sa.Table("master_keys", METADATA, *master_key_columns())
+GLOBAL_TABLES = frozenset({master_keys.name})
 
 # `ciphertext` is the nonce and the sealed number; it is the only column that holds one
 # (PCI DSS 4.0.1 req. 3.5.1), and null once the number was erased.
