@@ -16,7 +16,7 @@ MAIN: Final = "main"
 VAULT: Final = "vault"
 FIRST_ROOT: Final = 1
 NUMBER_BYTES: Final = 8
-KEY_ID_CHARACTERS: Final = 16
+KEY_NAME_CHARACTERS: Final = 16
 _SIGNED: Final = b"paymint audit root v1\n"
 
 
@@ -36,7 +36,7 @@ class Root(NamedTuple):
     sealed_at: datetime
     previous: bytes
     hash: bytes
-    key_id: str
+    key_name: str
     signature: bytes
 
 
@@ -56,9 +56,9 @@ def signed_bytes(number: int, hashed: bytes) -> bytes:
     return _SIGNED + number.to_bytes(NUMBER_BYTES, "big") + hashed
 
 
-def key_id(public: bytes) -> str:
+def key_name(public: bytes) -> str:
     """The name of a signing key: the beginning of the hash of its public half."""
-    return hashlib.sha256(public).hexdigest()[:KEY_ID_CHARACTERS]
+    return hashlib.sha256(public).hexdigest()[:KEY_NAME_CHARACTERS]
 
 
 def next_place(last: Root | None) -> tuple[int, bytes]:
@@ -73,7 +73,7 @@ def manifest(root: Root, heads: Sequence[SealedHead], entries: int, digest: str)
         "sealed_at": root.sealed_at.isoformat(timespec="milliseconds"),
         "previous": root.previous.hex(),
         "hash": root.hash.hex(),
-        "key_id": root.key_id,
+        "key_name": root.key_name,
         "signature": root.signature.hex(),
         "heads": [
             {"house": h.house, "chain": h.chain.hex, "sequence": h.sequence, "hash": h.hash.hex()}
@@ -91,7 +91,7 @@ def from_manifest(told: dict[str, Any]) -> tuple[Root, list[SealedHead]]:
         datetime.fromisoformat(told["sealed_at"]),
         bytes.fromhex(told["previous"]),
         bytes.fromhex(told["hash"]),
-        told["key_id"],
+        told["key_name"],
         bytes.fromhex(told["signature"]),
     )
     heads = [

@@ -165,7 +165,7 @@ def check_roots(
 ) -> Iterator[Finding]:
     """What is wrong with the roots, given in their order.
 
-    `heads` answers those of a root; `is_signed(key_id, signature, message)` whether a known
+    `heads` answers those of a root; `is_signed(key_name, signature, message)` whether a known
     key signed.
     """
     number, previous = FIRST_ROOT, GENESIS
@@ -176,7 +176,7 @@ def check_roots(
             yield _of_root(root.number, "does not continue the root before it")
         if root_hash(root.previous, root.number, root.sealed_at, heads(root.number)) != root.hash:
             yield _of_root(root.number, "was changed, or its heads were")
-        elif not is_signed(root.key_id, root.signature, signed_bytes(root.number, root.hash)):
+        elif not is_signed(root.key_name, root.signature, signed_bytes(root.number, root.hash)):
             yield _of_root(root.number, "is not signed by a known key")
         number, previous = root.number + 1, root.hash
 

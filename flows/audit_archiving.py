@@ -49,7 +49,7 @@ class AuditArchiving:
         heads = [head for head, _ in segments]
         told = manifest(root, heads, len(lines), digest.hexdigest())
         objects = {
-            f"keys/{root.key_id}.pub": keys[root.key_id].hex().encode() + b"\n",
+            f"keys/{root.key_name}.pub": keys[root.key_name].hex().encode() + b"\n",
             f"{name_of(root)}.jsonl.gz": packed,
             f"{name_of(root)}.json": orjson.dumps(told, option=orjson.OPT_INDENT_2),
         }

@@ -17,7 +17,7 @@ from domain.audit_roots import (
     VAULT,
     Root,
     SealedHead,
-    key_id,
+    key_name,
     next_place,
     root_hash,
     signed_bytes,
@@ -70,11 +70,11 @@ async def _signing_key(house: House, transaction: Transaction, now: datetime) ->
     """Name and secret half of the key; the first root makes it."""
     row = await audit_roots.signing_key(transaction)
     if row is not None:
-        return row["key_id"], await house.seals.open(PLATFORM, SEALED_PURPOSE, row["sealed"])
+        return row["key_name"], await house.seals.open(PLATFORM, SEALED_PURPOSE, row["sealed"])
     public, secret = signing.new_key()
     sealed = await house.seals.seal(PLATFORM, SEALED_PURPOSE, secret)
-    await audit_roots.add_signing_key(transaction, key_id(public), public, sealed, now)
-    return key_id(public), secret
+    await audit_roots.add_signing_key(transaction, key_name(public), public, sealed, now)
+    return key_name(public), secret
 
 
 async def _own_heads(house: House, since: UUID) -> list[SealedHead]:

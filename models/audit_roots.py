@@ -34,9 +34,9 @@ _ADD_HEAD = compile_sql(_adding(AUDIT_HEADS))
 _ADD_KEY = compile_sql(_adding(AUDIT_KEYS).on_conflict_do_nothing())
 _ADD_EXPORT = compile_sql(_adding(AUDIT_EXPORTS).on_conflict_do_nothing())
 _KEY = compile_sql(
-    sa.select(AUDIT_KEYS).order_by(AUDIT_KEYS.c.created_at.desc(), AUDIT_KEYS.c.key_id).limit(1)
+    sa.select(AUDIT_KEYS).order_by(AUDIT_KEYS.c.created_at.desc(), AUDIT_KEYS.c.key_name).limit(1)
 )
-_KEYS = compile_sql(sa.select(AUDIT_KEYS.c.key_id, AUDIT_KEYS.c.public))
+_KEYS = compile_sql(sa.select(AUDIT_KEYS.c.key_name, AUDIT_KEYS.c.public))
 _ARCHIVED = sa.select(AUDIT_EXPORTS.c.root).where(
     AUDIT_EXPORTS.c.root == AUDIT_ROOTS.c.number,
     AUDIT_EXPORTS.c.archive == sa.bindparam("archive", type_=sa.Text),
@@ -92,20 +92,20 @@ async def add_root(transaction: Transaction, root: Root, heads: Sequence[SealedH
 
 
 async def signing_key(transaction: Transaction) -> Row | None:
-    """key_id, public and sealed half of the key that signs now."""
+    """key_name, public and sealed half of the key that signs now."""
     return await transaction.maybe(_KEY)
 
 
 async def add_signing_key(
-    transaction: Transaction, key_id: str, public: bytes, sealed: bytes, now: datetime
+    transaction: Transaction, key_name: str, public: bytes, sealed: bytes, now: datetime
 ) -> None:
     """Store a key pair; the secret half is sealed."""
-    await transaction.run(_ADD_KEY, key_id=key_id, public=public, sealed=sealed, created_at=now)
+    await transaction.run(_ADD_KEY, key_name=key_name, public=public, sealed=sealed, created_at=now)
 
 
 async def public_keys(transaction: Transaction) -> dict[str, bytes]:
     """The public half of every key that ever signed, by its name."""
-    return {row["key_id"]: bytes(row["public"]) for row in await transaction.all(_KEYS)}
+    return {row["key_name"]: bytes(row["public"]) for row in await transaction.all(_KEYS)}
 
 
 async def next_to_archive(transaction: Transaction, archive: str, after: int) -> Root | None:
@@ -136,6 +136,6 @@ def _root(row: Row) -> Root:
         row["sealed_at"],
         bytes(row["previous"]),
         bytes(row["hash"]),
-        row["key_id"],
+        row["key_name"],
         bytes(row["signature"]),
     )

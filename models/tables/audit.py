@@ -16,7 +16,7 @@ AUDIT_ROOTS = sa.Table(
     sa.Column("sealed_at", MOMENT, nullable=False),
     sa.Column("previous", BYTEA, nullable=False),
     sa.Column("hash", BYTEA, nullable=False),
-    sa.Column("key_id", sa.Text, nullable=False),
+    sa.Column("key_name", sa.Text, nullable=False),
     sa.Column("signature", BYTEA, nullable=False),
 )
 
@@ -36,7 +36,7 @@ AUDIT_HEADS = sa.Table(
 AUDIT_KEYS = sa.Table(
     "audit_keys",
     METADATA,
-    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("key_name", sa.Text, primary_key=True),
     sa.Column("public", BYTEA, nullable=False),
     sa.Column("sealed", BYTEA, nullable=False),
     created(),

@@ -146,7 +146,7 @@ def line(finding: Finding) -> str:
 def _signatures(known: dict[str, bytes], pinned: list[str]) -> Any:
     keys = set(known.values()) if not pinned else {bytes.fromhex(text) for text in pinned}
 
-    def is_signed(key_id: str, signature: bytes, message: bytes) -> bool:
+    def is_signed(key_name: str, signature: bytes, message: bytes) -> bool:
         return any(signing.is_signed(key, signature, message) for key in keys)
 
     return is_signed
@@ -204,8 +204,8 @@ def main() -> int:
         if choice.command == "verify":
             return verify(told, choice)
         with stored.reading(url) as connection:
-            for key_id, public in stored.public_keys(connection).items():
-                print(key_id, public.hex())
+            for key_name, public in stored.public_keys(connection).items():
+                print(key_name, public.hex())
         return NOTHING_FOUND
     except KeyError as missing:
         print(f"paymint: {missing} is not set, and {choice.data} tells nothing", file=sys.stderr)

@@ -26,7 +26,7 @@ _UNCHAINED = """SELECT id FROM audit_entries
 _IS_THERE = "SELECT 1 FROM audit_entries WHERE chain = %s LIMIT 1"
 _ROOTS = "SELECT * FROM audit_roots ORDER BY number"
 _HEADS = "SELECT house, chain, sequence, hash, root FROM audit_heads ORDER BY root"
-_KEYS = "SELECT key_id, public FROM audit_keys"
+_KEYS = "SELECT key_name, public FROM audit_keys"
 
 Failure = psycopg.Error
 Session = psycopg.Connection[dict[str, Any]]
@@ -73,7 +73,7 @@ def roots(connection: Session) -> list[Root]:
             row["sealed_at"],
             bytes(row["previous"]),
             bytes(row["hash"]),
-            row["key_id"],
+            row["key_name"],
             bytes(row["signature"]),
         )
         for row in connection.execute(_ROOTS)
@@ -91,7 +91,7 @@ def heads(connection: Session) -> dict[int, list[SealedHead]]:
 
 def public_keys(connection: Session) -> dict[str, bytes]:
     """The public half of every signing key, by its name."""
-    return {row["key_id"]: bytes(row["public"]) for row in connection.execute(_KEYS)}
+    return {row["key_name"]: bytes(row["public"]) for row in connection.execute(_KEYS)}
 
 
 def first_id(moment: datetime) -> UUID:

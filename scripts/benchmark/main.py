@@ -114,10 +114,10 @@ def _create(shop: Shop) -> Load:
 
 
 def _show_reads(stack: Stack, shop: Shop, options: argparse.Namespace) -> None:
-    shop.fill(stack.databases.main_owner, 1, FEW_ROWS)
+    shop.fill(stack.databases.main_owner or stack.databases.main, 1, FEW_ROWS)
     few = _reads(stack, shop, options, f"{FEW_ROWS:,} rows")
     _show_representations(stack, shop, options)
-    shop.fill(stack.databases.main_owner, FEW_ROWS + 1, options.rows)
+    shop.fill(stack.databases.main_owner or stack.databases.main, FEW_ROWS + 1, options.rows)
     many = _reads(stack, shop, options, f"{options.rows:,} rows")
     for small, large in zip(few, many, strict=True):
         print(

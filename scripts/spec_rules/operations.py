@@ -79,6 +79,7 @@ def check_operations(document: Node) -> Iterator[Finding]:
             (not {"summary", "description"} <= set(operation), "needs summary and description"),
             (set(operation.get("x-sdk", {})) != sdk, "x-sdk: resource and method; none of pages"),
             (bool(operation.get("x-paginated")) != name.startswith("list_"), "x-paginated: lists"),
+            (operation.get("x-card-data", True) is not True, "x-card-data: true, or left out"),
             (("requestBody" in operation) == (limit == 0), "x-max-body-bytes and body disagree"),
         )
         for extension, legal in LEGAL_VALUES.items():

@@ -171,7 +171,7 @@ def send_what_is_no_http(shop: Shop) -> None:
 
 @pytest.mark.parametrize("number", MARKED)
 def test_no_table_of_the_main_house_has_a_number(shop: Shop, used: Merchant, number: str) -> None:
-    with shop.database() as connection:
+    with shop.superuser_database() as connection:
         found = tables(connection)
         assert {"payments", "events", "audit_entries", "idempotency_keys"} <= dict(found).keys()
         for table, _ in found:
@@ -180,7 +180,7 @@ def test_no_table_of_the_main_house_has_a_number(shop: Shop, used: Merchant, num
 
 @pytest.mark.parametrize("number", MARKED)
 def test_the_vaults_tables_have_it_under_seal_only(shop: Shop, used: Merchant, number: str) -> None:
-    with shop.database("paymint-vault") as connection:
+    with shop.superuser_database("paymint-vault") as connection:
         found = tables(connection)
         assert {"instruments", "attempts", "token_requests"} <= dict(found).keys()
         for table, columns in found:
@@ -220,7 +220,7 @@ def test_a_cvc_is_nowhere(shop: Shop, used: Merchant) -> None:
     """A four-digit code stands in many ids by chance, so whole fields are looked for."""
     marks = [f'"{CVC}"', f": {CVC}", f'cvc": {CVC}', f"cvc={CVC}"]
     for process in ("paymint-api", "paymint-vault"):
-        with shop.database(process) as connection:
+        with shop.superuser_database(process) as connection:
             for table, _ in tables(connection):
                 for mark in marks[:1]:
                     assert rows_with(connection, table, mark, without="ciphertext") == 0, table
@@ -247,7 +247,7 @@ def test_the_search_would_find_what_is_there(shop: Shop, used: Merchant) -> None
     """Against a search that finds nothing anywhere: what must be there is found."""
     mark = f"mark{uuid4().hex}"
     used.customer(metadata={"mark": mark})
-    with shop.database() as connection:
+    with shop.superuser_database() as connection:
         assert rows_with(connection, "customers", mark, without="") == 1
         assert rows_with(connection, "customers", mark, without="metadata") == 0
     log = shop.serving.directory / "log" / "paymint-api.log"

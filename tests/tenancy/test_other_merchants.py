@@ -75,7 +75,7 @@ def disputed(merchant: Merchant, payment: str) -> str:
 
 
 def logged_request(merchant: Merchant) -> str:
-    """The id of a request; its entry is written behind the answer."""
+    """The id of a request; its entry is written before the answer."""
     identifier = str(merchant.ask("GET", "/v1/payments").headers["x-request-id"])
     path = f"/v1/request_logs/{identifier}"
     assert eventually(lambda: merchant.ask("GET", path).status_code == 200, 5.0)

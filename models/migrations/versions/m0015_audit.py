@@ -99,7 +99,7 @@ def _make_tables() -> None:
         sa.Column("sealed_at", _MOMENT, nullable=False),
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("signature", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("number", name=op.f("audit_roots_pkey")),
     )
@@ -115,11 +115,11 @@ def _make_tables() -> None:
     op.create_index("audit_heads_by_root", "audit_heads", ["root"])
     op.create_table(
         "audit_keys",
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("public", sa.LargeBinary(), nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", _MOMENT, nullable=False),
-        sa.PrimaryKeyConstraint("key_id", name=op.f("audit_keys_pkey")),
+        sa.PrimaryKeyConstraint("key_name", name=op.f("audit_keys_pkey")),
     )
     op.create_table(
         "audit_exports",
