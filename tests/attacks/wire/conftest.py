@@ -7,10 +7,10 @@ import pytest
 from tests.serving import STRICT, serving
 from tests.shop import Shop
 
-HEAD_SECONDS, BODY_SECONDS, STALL_SECONDS, ANSWER_SECONDS, IDLE_SECONDS = 1.0, 2.5, 1.0, 1.0, 2.0
+HEAD_SECONDS, BODY_SECONDS, STALL_SECONDS, ANSWER_SECONDS, IDLE_SECONDS = 1.0, 1.8, 1.0, 1.0, 2.0
 CONNECTIONS_MAX = 40
-# Longer than any client is given, and within what the network is given.
-NETWORK_MS = 2_700
+# Longer than any client is given for one thing, and well within what the network is given.
+NETWORK_MS = 2_000
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,5 @@
 """The certificates of the private door change while payments are under way: no call is lost."""
 
-import json
 import shutil
 import socket
 import ssl
@@ -15,6 +14,7 @@ from adapters.vault_door.door import client_tls
 from runtime.frames import Kind, encode_frame
 from scripts.launcher.certificates import ENDS, ensure_certificates, is_good
 from scripts.launcher.renewal import LOOK_SECONDS, STEP_SECONDS, Renewal, Renewing
+from tests.attacks.wire.logs import logged
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
 
@@ -62,17 +62,9 @@ class Buyers:
             self.outcomes[answer.status_code, answer.json().get("status", answer.text)] += 1
 
 
-def events(shop: Shop, process: str, event: str, **fields: str) -> int:
-    """How many such lines a process has logged."""
-    log = shop.serving.directory / "log" / f"{process}.log"
-    lines = (json.loads(line) for line in log.read_text().splitlines() if event in line)
-    wanted = {"event": event, **fields}.items()
-    return sum(wanted <= line.items() for line in lines)
-
-
 def taken(shop: Shop) -> list[int]:
     """How often each process has taken the private door's files."""
-    return [events(shop, p, "files_taken", files="private certificates") for p in PROCESSES]
+    return [logged(shop, p, "files_taken", files="private certificates") for p in PROCESSES]
 
 
 def await_taken(shop: Shop, before: list[int]) -> None:
@@ -113,13 +105,13 @@ def test_no_call_is_lost_while_certificates_are_replaced_twice(
     earlier = tmp_path / "earlier"
     shutil.copytree(tls, earlier)
     assert is_served(secured, client_tls(earlier))
-    links = events(secured, "paymint-api", "vault_link_renewed")
+    links = logged(secured, "paymint-api", "vault_link_renewed")
     with Buyers(secured) as buyers:
         for _ in range(RENEWALS):
             renew(secured, tls, buyers)
     assert set(buyers.outcomes) == {(201, "captured")}, buyers.outcomes
     # The links were replaced: nobody went on with the certificate that he had.
-    assert events(secured, "paymint-api", "vault_link_renewed") >= links + 2 * RENEWALS
+    assert logged(secured, "paymint-api", "vault_link_renewed") >= links + 2 * RENEWALS
     assert is_served(secured, client_tls(tls))
     # After the overlap the earlier certificate opens nothing, whomever its holder trusts.
     shutil.copy(tls / "ca.pem", earlier / "ca.pem")
@@ -128,13 +120,13 @@ def test_no_call_is_lost_while_certificates_are_replaced_twice(
 
 def test_files_that_do_not_fit_change_nothing(secured: Shop, tls: Path, tmp_path: Path) -> None:
     sound = {path: path.read_bytes() for path in tls.iterdir()}
-    refused = events(secured, "paymint-api", "files_not_taken")
+    refused = logged(secured, "paymint-api", "files_not_taken")
     ensure_certificates(tmp_path, datetime.now(UTC))
     try:
         for name in ("api.key", "vault.key"):
             write_bytes(tls / name, (tmp_path / name).read_bytes())
         assert eventually(
-            lambda: events(secured, "paymint-api", "files_not_taken") > refused,
+            lambda: logged(secured, "paymint-api", "files_not_taken") > refused,
             TAKEN_WITHIN_SECONDS,
         )
         assert secured.open_account().pay()["status"] == "captured"
