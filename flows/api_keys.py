@@ -149,7 +149,7 @@ async def suspend_api_key(house: House, asking: Asking, key_id: str) -> Reply:
 
 
 async def resume_api_key(house: House, asking: Asking, key_id: str) -> Reply:
-    """Let a suspended key be used again."""
+    """Let a suspended key be used again; what it was flagged for is settled."""
     return await _set_suspended(house, asking, key_id, suspended=False)
 
 
@@ -164,7 +164,9 @@ async def _set_suspended(house: House, asking: Asking, key_id: str, *, suspended
 
     async def change(transaction: Transaction) -> Reply:
         row = await _locked(transaction, asking, key_id)
-        saved = await save_key(transaction, {**row, "suspended_at": since})
+        flagged = row["flagged_at"] if suspended else None
+        judged = {**row, "suspended_at": since, "flagged_at": flagged}
+        saved = await save_key(transaction, judged)
         await announce_merchant(transaction, row["merchant_id"])
         return Reply(OK, api_keys.resource(saved, now))
 

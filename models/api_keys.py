@@ -17,7 +17,7 @@ _SCOPE = (
     KEYS.c.merchant_id == sa.bindparam("of_merchant", type_=KEYS.c.merchant_id.type),
     KEYS.c.livemode == sa.bindparam("of_mode", type_=sa.Boolean),
 )
-_MOMENTS = ("expires_at", "suspended_at", "revoked_at")
+_MOMENTS = ("expires_at", "suspended_at", "revoked_at", "flagged_at")
 
 _FIND = compile_sql(sa.select(KEYS).where(*_THIS_ONE, *_SCOPE))
 # The operator finds a key of any merchant and mode by its id alone.

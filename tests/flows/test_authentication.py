@@ -109,6 +109,7 @@ def test_a_key_is_proven_once_and_then_remembered(desk: Desk) -> None:
     callers = asyncio.run(thrice())
     assert [caller.merchant_status for caller in callers] == ["pending_review"] * 3
     assert [caller.api_version for caller in callers] == ["2025-09-15"] * 3
+    assert [caller.rate_limit_multiplier for caller in callers] == [3] * 3
     assert desk.rows.reads == 1
 
 

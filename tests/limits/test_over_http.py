@@ -160,6 +160,8 @@ def test_a_blocked_key_is_told_and_so_is_its_merchant(shop: Shop, merchant: Merc
         return any(key["flagged_at"] for key in told(seen, 200)["data"])
 
     assert eventually(flagged, ALERT_SECONDS)
+    resumed = operate(shop, "POST", f"/v1/api_keys/{blocked['id']}/resume")
+    assert told(resumed, 200)["flagged_at"] is None
 
 
 def misbehave_with(shop: Shop, merchant: Merchant, asker: Merchant) -> None:
