@@ -1,13 +1,14 @@
 """Clients that others wrote complete the flow: Authlib's and oauthlib's."""
 
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from authlib.integrations.httpx_client import OAuth2Client
-from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.integrations.httpx_client import OAuth2Client  # type: ignore[import-untyped]
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # type: ignore[import-untyped]
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from oauthlib.oauth2 import WebApplicationClient
+from oauthlib.oauth2 import WebApplicationClient  # type: ignore[import-untyped]
 
 from tests.oauth.partner import CALLBACK, LIST, Partner, Person, register
 from tests.shop import Shop, bearer, told
@@ -75,7 +76,8 @@ def test_the_metadata_is_what_rfc_8414_asks_for(shop: Shop) -> None:
 
 
 def test_the_key_set_verifies_a_token(partner: Partner) -> None:
-    keys = KeySet.import_key_set(told(partner.shop.http.get("/.well-known/jwks.json"), 200))
+    published: Any = told(partner.shop.http.get("/.well-known/jwks.json"), 200)
+    keys = KeySet.import_key_set(published)
     token = jwt.decode(partner.grant()["access_token"], keys, algorithms=["RS256"])
     claims = token.claims
     assert token.header["typ"] == "at+jwt"
