@@ -22,7 +22,7 @@ ELSEWHERE = {
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
-HERE = {"batches.md", "test-clocks.md", "versioning.md"}
+HERE = {"batches.md", "oauth.md", "test-clocks.md", "versioning.md"}
 
 
 def lines_of(guide: str) -> str:
@@ -38,6 +38,7 @@ def home(shop: Shop, merchant: Merchant, tmp_path: Path) -> Path:
         "secret_key": merchant.secret_key,
         "publishable_key": merchant.publishable_key,
         "merchant_id": merchant.id,
+        "platform_key": shop.platform_key,
     }
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "sandbox.json").write_text(json.dumps(kept))
@@ -86,3 +87,9 @@ def test_the_lines_about_upgrading(home: Path, merchant: Merchant) -> None:
     listed, endpoint, account = paste(home, "versioning.md")
     assert (listed["object"], endpoint["api_version"]) == ("list", "2026-04-01")
     assert (account["id"], account["api_version"]) == (merchant.id, "2026-04-01")
+
+
+def test_the_lines_about_oauth(home: Path, shop: Shop) -> None:
+    """The address that they print asks for consent: whoever follows it is told to sign in."""
+    (client,) = paste(home, "oauth.md")
+    assert (client["name"], client["type"], client["secret"]) == ("Ledger Sync", "public", None)
