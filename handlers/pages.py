@@ -6,9 +6,10 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from domain import oauth, people
+from domain.ids import from_text
 from domain.oauth import ProtocolError
 from domain.people import SignedIn, SignInFailed
-from domain.refusals import Forbidden, Malformed, Unprocessable
+from domain.refusals import Forbidden, Malformed, Missing, Unprocessable
 from domain.scopes import WORDS
 from flows import consent, invitations, signing_in
 from generated.error_codes import CATALOGUE
@@ -70,11 +71,13 @@ async def show_sessions(request: Request) -> Answer:
 
 
 async def end_own_session(request: Request) -> Answer:
+    session_id = request.path["session_id"]
+    if from_text("ses", session_id) is None:
+        raise Missing("resource_missing", "session_id")
     person = await _person(request)
     if person is None:
         return _first_sign_in()
     _check_form(request)
-    session_id = request.path["session_id"]
     await signing_in.end_own_session(request.house, person, session_id)
     return Answer(
         SEE_OTHER,

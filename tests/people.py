@@ -27,6 +27,8 @@ class Browser:
     seed: str = ""
     cookie: str | None = None
     used: set[str] = field(default_factory=set)
+    # How far the stack's clock is behind the machine's.
+    behind: timedelta = timedelta()
 
     @property
     def headers(self) -> dict[str, str]:
@@ -47,7 +49,7 @@ class Browser:
 
     def code(self) -> str:
         """A code that was not used yet: that of now, or the next, which is good already."""
-        totp, now = pyotp.TOTP(self.seed), datetime.now(UTC)
+        totp, now = pyotp.TOTP(self.seed), datetime.now(UTC) - self.behind
         for shift in (0, 1):
             code = totp.at(now + timedelta(seconds=shift * CODE_SECONDS))
             if code not in self.used:
@@ -64,7 +66,7 @@ class Browser:
     def second(self) -> "Browser":
         """Another browser of the same person's, with codes that are good."""
         self.wait_for_codes()
-        return Browser(self.shop, self.email, self.user, self.seed)
+        return Browser(self.shop, self.email, self.user, self.seed, behind=self.behind)
 
     def sign_in(self, **form: str) -> httpx.Response:
         """Send the form; keeps the cookie of a good answer."""
@@ -124,6 +126,8 @@ def enrolled(shop: Shop, merchant: Merchant) -> Browser:
     """The browser of somebody of this merchant's who has not signed in yet."""
     browser = Browser(shop, new_address())
     browser.user, link = invite(shop, merchant, browser.email)
+    made = datetime.fromisoformat(merchant.get(f"/v1/users/{browser.user}")["created_at"])
+    browser.behind = datetime.now(UTC) - made
     answer = enrol(browser, link)
     assert answer.status_code == 303, answer.text
     return browser
@@ -147,3 +151,11 @@ def said(answer: httpx.Response) -> str:
     found = re.search(r'role="alert">([^<]*)<', answer.text)
     assert found, answer.text
     return found[1]
+
+
+def refused_page(answer: httpx.Response, status: int, code: str) -> None:
+    """A refusal on a page: the same status, code and request id as the API's error object."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert f'<code id="code">{code}</code>' in answer.text
+    assert f'<code id="request">{answer.headers["x-request-id"]}</code>' in answer.text

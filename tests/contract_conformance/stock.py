@@ -10,12 +10,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.journeys.accounts import approve, new_key, operate
+from tests.people import invite, sign_in
 from tests.shop import Merchant, Shop, told
 
 # Captures, cancellations, detachments and saved tokens use things up; so there are several.
 OF_EACH = 12
 ENDPOINTS = 8  # of 16 at most
 DISPUTES = 40
+SESSIONS = 12
 TOKENS = 40
 HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
@@ -42,7 +44,22 @@ class Accounts:
 
 def lay_in(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     """Ids by the name of their dictionary in schemathesis.toml."""
-    return trade(accounts.trading) | settle(shop, accounts)
+    traded = trade(accounts.trading)
+    return traded | people(shop, accounts.trading) | settle(shop, accounts)
+
+
+def people(shop: Shop, merchant: Merchant) -> dict[str, list[str]]:
+    """The first user is there to be used, the others to be deleted; sessions are ended."""
+    person = sign_in(shop, merchant)
+    for _ in range(SESSIONS):
+        assert person.second().sign_in().status_code == 303
+    sessions = merchant.get(f"/v1/users/{person.user}/sessions")["data"]
+    return {
+        "users": [person.user],
+        "spare_users": [invite(shop, merchant)[0] for _ in range(OF_EACH)],
+        "sessions": [session["id"] for session in sessions],
+        "invitations": [invite(shop, merchant)[1].rpartition("/")[2] for _ in range(2)],
+    }
 
 
 def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ ELSEWHERE = {
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
-HERE = {"batches.md", "oauth.md", "test-clocks.md", "versioning.md"}
+HERE = {"batches.md", "oauth.md", "people.md", "test-clocks.md", "versioning.md"}
 
 
 def lines_of(guide: str) -> str:
@@ -71,6 +71,13 @@ def test_the_lines_about_batches(home: Path) -> None:
     (batch,) = paste(home, "batches.md")
     assert [item["status"] for item in batch["data"]] == [201, 400]
     assert batch["data"][1]["error"]["code"] == "amount_too_small"
+
+
+def test_the_lines_about_people(home: Path) -> None:
+    users, sessions, deleted = paste(home, "people.md")
+    assert [user["status"] for user in users["data"]] == ["invited"]
+    assert sessions["data"] == []
+    assert deleted == {"id": users["data"][0]["id"], "object": "user", "deleted": True}
 
 
 def test_the_lines_about_test_clocks(home: Path, merchant: Merchant) -> None:
