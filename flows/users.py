@@ -75,7 +75,7 @@ async def delete_user(house: House, asking: Asking, user_id: str) -> dict[str, A
     async with house.database.transaction() as transaction:
         if not await stored.delete_user(transaction, merchant_id, identifier, now):
             raise _missing("user_id")
-        await sessions.end_sessions(transaction, merchant_id, identifier, now)
+        await sessions.delete_sessions(transaction, merchant_id, identifier)
     log("user_deleted", user_id=user_id)
     return people.deleted("usr", "user", identifier)
 

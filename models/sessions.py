@@ -44,7 +44,7 @@ _ENDING = sa.update(SESSIONS).values(ended_at=sa.bindparam("now", type_=_MOMENT)
 _END = compile_sql(
     _ENDING.where(*_THIS_ONE, SESSIONS.c.user_id == sa.bindparam("of_user", type_=_ID))
 )
-_END_ALL = compile_sql(_ENDING.where(*_OF_USER, _OPEN))
+_DELETE_ALL = compile_sql(sa.delete(SESSIONS).where(*_OF_USER))
 _END_BY_COOKIE = compile_sql(
     _ENDING.where(
         *_THIS_ONE, SESSIONS.c.digest == sa.bindparam("digest", type_=SESSIONS.c.digest.type)
@@ -118,11 +118,9 @@ async def end_session_of_cookie(
     )
 
 
-async def end_sessions(
-    transaction: Transaction, merchant_id: UUID, user_id: UUID, now: datetime
-) -> None:
-    """End every session of a user."""
-    await transaction.run(_END_ALL, of_merchant=merchant_id, of_user=user_id, now=now)
+async def delete_sessions(transaction: Transaction, merchant_id: UUID, user_id: UUID) -> None:
+    """End every session of a user who is deleted, and forget from where they were used."""
+    await transaction.run(_DELETE_ALL, of_merchant=merchant_id, of_user=user_id)
 
 
 async def open_sessions(

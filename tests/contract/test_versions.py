@@ -86,6 +86,7 @@ def test_every_answer_has_its_older_form(
 
 def test_resources_stand_in_the_envelope() -> None:
     enveloped = {"payment", "refund", "customer", "payment_method", "webhook_endpoint", "token"}
+    enveloped |= {"user", "session"}
     seen = set()
     for operation_id, status, _, _, value in BODIES:
         shown = rendering(operation_id).render(status, value)

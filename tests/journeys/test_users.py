@@ -1,9 +1,11 @@
 """A merchant's users through the API, and from the command line."""
 
+import json
 import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import uuid4
 
 from psycopg import sql
@@ -129,9 +131,15 @@ def test_the_command_line_invites(shop: Shop, merchant: Merchant) -> None:
         assert run.returncode != 0 and reason in run.stderr and run.stdout == ""
 
 
-def test_the_command_line_says_what_is_missing(shop: Shop, merchant: Merchant) -> None:
+def test_the_command_line_says_what_is_missing(
+    shop: Shop, merchant: Merchant, tmp_path: Path
+) -> None:
     run = tool(shop, merchant.id, new_address(), directory="/nowhere/at/all")
     assert run.returncode == 1 and "start the stack once" in run.stderr
+    api = {**shop.environment["paymint-api"], "DATABASE_URL": "postgresql://127.0.0.1:1/none"}
+    (tmp_path / "environment.json").write_text(json.dumps({"paymint-api": api}))
+    run = tool(shop, merchant.id, new_address(), directory=str(tmp_path))
+    assert run.returncode == 1 and "the database does not answer" in run.stderr
 
 
 def tool(
