@@ -100,7 +100,9 @@ class SigningKeys:
             async with self._database.reading() as transaction:
                 found = await rows.read_signing_keys(transaction)
             if not found:
-                found = await make_signing_key(self._database, self._seals, self._clock)
+                found = await make_signing_key(
+                    self._database, self._seals, self._clock, unless_any=True
+                )
             now = self._clock.now()
             self._rows = found
             self._public = {
@@ -113,10 +115,16 @@ class SigningKeys:
 
 
 async def make_signing_key(
-    database: Database, seals: Seals, clock: Clock, *, at_once: bool = False
+    database: Database,
+    seals: Seals,
+    clock: Clock,
+    *,
+    at_once: bool = False,
+    unless_any: bool = False,
 ) -> list[Row]:
     """Make the next key, unless one waits to sign; `at_once`: it signs from now on.
 
+    `unless_any`: only where there is none; another process may have made it meanwhile.
     Answers every key, in the order in which they sign.
     """
     private = await asyncio.to_thread(_generate)
@@ -127,9 +135,9 @@ async def make_signing_key(
         await rows.lock_signing_keys(transaction)
         found = await rows.read_signing_keys(transaction)
         now = clock.now()
-        waits = bool(found) and found[-1]["signs_from"] > now
         first = not found
-        if first or at_once or not waits:
+        waits = not first and (unless_any or found[-1]["signs_from"] > now)
+        if at_once or not waits:
             await rows.insert_signing_key(
                 transaction,
                 id=uuid7(clock.unix_ms()),

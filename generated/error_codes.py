@@ -119,7 +119,7 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
     ),
     'content_type_unsupported': ErrorCode(
         415, 'invalid_request_error',
-        "The Content-Type must be 'application/json'.",
+        'The Content-Type is not the one that this operation takes.',
     ),
     'json_invalid': ErrorCode(
         400, 'invalid_request_error',

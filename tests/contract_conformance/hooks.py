@@ -37,7 +37,7 @@ from tests.contract_conformance.stock import BATCH_AMOUNT
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
 SAMPLE_ID = re.compile(
-    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses)_019d7[0-9a-f]{27}"
+    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses|clt|grt)_019d7[0-9a-f]{27}"
 )
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -61,6 +61,8 @@ POOL_BY_PREFIX = {
     "alr": "alerts",
     "usr": "users",
     "ses": "sessions",
+    "clt": "oauth_clients",
+    "grt": "oauth_grants",
 }
 # Some operations need a payment in a certain state, or a method that nobody detaches.
 POOL_BY_OPERATION = {
@@ -77,6 +79,7 @@ POOL_BY_OPERATION = {
 # Who asks for what the trading account does not: the first that fits.
 ASKERS = (
     (re.compile("POST /v1/merchants|POST /v1/api_keys/.*/(suspend|resume)"), "OPERATOR"),
+    (re.compile("[A-Z]+ /v1/oauth_clients.*"), "OPERATOR"),
     (re.compile("POST /v1/merchants/.*/live_keys"), "APPROVED"),
     (re.compile("[A-Z]+ /v1/(merchants|api_keys|alerts).*"), "SETTINGS"),
     (re.compile("[A-Z]+ /v1/test_helpers/clocks.*"), "CLOCKS"),

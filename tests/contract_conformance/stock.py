@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.journeys.accounts import approve, new_key, operate
+from tests.oauth.partner import Partner, register
 from tests.people import invite, sign_in
 from tests.shop import Merchant, Shop, told
 
@@ -54,7 +55,12 @@ def people(shop: Shop, merchant: Merchant) -> dict[str, list[str]]:
     for _ in range(SESSIONS):
         assert person.second().sign_in().status_code == 303
     sessions = merchant.get(f"/v1/users/{person.user}/sessions")["data"]
+    partner = Partner(shop, person, register(shop))
+    for _ in range(OF_EACH):
+        partner.grant()
     return {
+        "oauth_clients": [register(shop)["id"] for _ in range(OF_EACH)],
+        "oauth_grants": [each["id"] for each in merchant.get("/v1/oauth_grants")["data"]],
         "users": [person.user],
         "spare_users": [invite(shop, merchant)[0] for _ in range(OF_EACH)],
         "sessions": [session["id"] for session in sessions],

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
-HERE = {"batches.md", "limits.md", "people.md", "test-clocks.md", "versioning.md"}
+HERE = {"batches.md", "limits.md", "oauth.md", "people.md", "test-clocks.md", "versioning.md"}
 
 
 def lines_of(guide: str) -> str:
@@ -39,6 +39,7 @@ def home(shop: Shop, merchant: Merchant, tmp_path: Path) -> Path:
         "secret_key": merchant.secret_key,
         "publishable_key": merchant.publishable_key,
         "merchant_id": merchant.id,
+        "platform_key": shop.platform_key,
     }
     (tmp_path / "var").mkdir()
     (tmp_path / "var" / "sandbox.json").write_text(json.dumps(kept))
@@ -109,3 +110,9 @@ def test_the_lines_about_limits(home: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert "x-ratelimit-remaining: " in ended.stdout.lower()
+
+
+def test_the_lines_about_oauth(home: Path, shop: Shop) -> None:
+    """The address that they print asks for consent: whoever follows it is told to sign in."""
+    (client,) = paste(home, "oauth.md")
+    assert (client["name"], client["type"], client["secret"]) == ("Ledger Sync", "public", None)

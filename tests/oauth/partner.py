@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from adapters.settings import Settings
 from flows.house import House, open_house
+from runtime.clock import Clock
 from tests.people import Browser, field_of
 from tests.shop import Merchant, Shop, bearer, told
 
@@ -134,12 +135,12 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, body["error"]
 
 
-def in_house(shop: Shop, work: Callable[[House], Any]) -> Any:
+def in_house(shop: Shop, work: Callable[[House], Any], clock: Clock | None = None) -> Any:
     """What `work` gives, run in a process of the main house inside this test."""
     environment = {**shop.environment["paymint-api"], "PAYMINT_PROCESS_NUMBER": "9"}
 
     async def run() -> Any:
-        house = await open_house(Settings.from_environment(environment))
+        house = await open_house(Settings.from_environment(environment), clock)
         try:
             return await work(house)
         finally:

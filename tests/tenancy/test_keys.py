@@ -16,6 +16,13 @@ METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")
 SECURED = [row for row in OPERATIONS if row.scopes]
 OPERATOR = "platform:admin"
 PUBLIC = {"create_sandbox_account", "check_liveness", "check_readiness"}
+# Clients of OAuth prove themselves by secret and PKCE, not by a key.
+PUBLIC |= {
+    "create_access_token",
+    "revoke_token",
+    "retrieve_oauth_metadata",
+    "retrieve_signing_keys",
+}
 PUBLIC |= {row.operation_id for row in OPERATIONS if row.tag in ("documents", "pages")}
 
 
@@ -127,7 +134,7 @@ def test_the_operators_key_sees_no_payments(shop: Shop, row: OperationRow) -> No
 def test_the_operators_key_opens_accounts_and_keys_only() -> None:
     opened = {row.operation_id for row in SECURED if (OPERATOR,) in row.scopes}
     tags = {row.tag for row in OPERATIONS if row.operation_id in opened}
-    assert tags == {"merchants", "api_keys"}
+    assert tags == {"merchants", "api_keys", "oauth"}
     assert opened >= {"create_merchant", "suspend_api_key"}
     assert not opened & {"roll_api_key", "create_live_keys", "request_production_access"}
 

@@ -14,6 +14,7 @@ from generated.operations import OPERATIONS, OperationRow
 from runtime.ids import uuid7
 from tests.business_clock import Frozen
 from tests.gateway.door import DOCUMENT
+from tests.oauth.partner import Partner, register
 from tests.people import sign_in
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
@@ -27,7 +28,9 @@ WITH_IDS = [
     for row in OPERATIONS
     if "{" in row.path and row.scopes != OPERATORS and row.tag not in ("documents", "pages")
 ]
-LISTS = [row for row in OPERATIONS if row.operation_id.startswith("list_")]
+LISTS = [
+    row for row in OPERATIONS if row.operation_id.startswith("list_") and row.scopes != OPERATORS
+]
 Stock = dict[str, str]
 
 
@@ -48,10 +51,12 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
     customer = merchant.customer()["id"]
     method = told(merchant.save_card(customer), 201)["id"]
     person = sign_in(shop, merchant)
+    Partner(shop, person, register(shop)).grant()
     held, taken = merchant.pay(method, capture=False)["id"], merchant.pay(method)["id"]
     return {
         "user_id": person.user,
         "session_id": merchant.get(f"/v1/users/{person.user}/sessions")["data"][0]["id"],
+        "oauth_grant_id": merchant.get("/v1/oauth_grants")["data"][0]["id"],
         "customer_id": customer,
         "payment_method_id": method,
         "payment_id": taken,
