@@ -237,6 +237,7 @@ def _caller(known: _Known, row: Row) -> Caller | None:
         terminated_at=row["merchant_terminated_at"],
         api_version=row["api_version"],
         frozen_time=row["frozen_time"],
+        rate_limit_multiplier=row["rate_limit_multiplier"],
         kind="oauth",
         client_id=row["client_id"],
         person_id=row["user_id"],

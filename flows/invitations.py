@@ -58,7 +58,7 @@ async def show_invitation(house: House, token: str, carried: str | None = None) 
             user["merchant_id"], people.ENROLMENT, user["id"].bytes + seed
         )
         carried = base64.urlsafe_b64encode(sealed).decode()
-    email = await house.seals.open(user["merchant_id"], people.EMAIL, user["email"])
+    email = await house.seals.open(user["merchant_id"], people.EMAIL, user["email_sealed"])
     whose = user["merchant_id"], people.logged_live(user["merchant_status"])
     return Enrolment(email.decode(), seed, carried or "", whose)
 
@@ -71,8 +71,8 @@ async def accept_invitation(house: House, token: str, form: dict[str, str]) -> t
     """
     user, now = await _invited(house, token), house.clock.now()
     owner = user["merchant_id"]
-    email = (await house.seals.open(owner, people.EMAIL, user["email"])).decode()
-    name = (await house.seals.open(owner, people.NAME, user["name"])).decode()
+    email = (await house.seals.open(owner, people.EMAIL, user["email_sealed"])).decode()
+    name = (await house.seals.open(owner, people.NAME, user["name_sealed"])).decode()
     people.check_password(form["password"], email, name)
     seed = await _opened(house, user, form["enrolment"])
     step = None if seed is None else people.matching_step(seed, form["code"], now)
@@ -82,7 +82,7 @@ async def accept_invitation(house: House, token: str, form: dict[str, str]) -> t
         password_hash = await house.keys.hash_secret(form["password"])
     factors = {
         "password_hash": password_hash,
-        "totp_seed": await house.seals.seal(owner, people.SEED, seed),
+        "totp_seed_sealed": await house.seals.seal(owner, people.SEED, seed),
         "step": step,
     }
     async with house.database.transaction() as transaction:

@@ -39,8 +39,8 @@ async def prepare_invitation(house: House, merchant_id: UUID, email: str, name: 
     row: dict[str, Any] = {
         "id": user_id,
         "merchant_id": merchant_id,
-        "email": await house.seals.seal(merchant_id, people.EMAIL, email.encode()),
-        "name": await house.seals.seal(merchant_id, people.NAME, name.encode()),
+        "email_sealed": await house.seals.seal(merchant_id, people.EMAIL, email.encode()),
+        "name_sealed": await house.seals.seal(merchant_id, people.NAME, name.encode()),
         "invitation_digest": people.digest(token),
         "invitation_expires_at": now + people.INVITATION_LASTS,
         "created_at": now,

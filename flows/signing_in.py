@@ -61,7 +61,7 @@ async def signed_in(house: House, cookie_value: str | None) -> SignedIn | None:
         )
     if row is None:
         return None
-    name = await house.seals.open(row["merchant_id"], people.NAME, row["name"])
+    name = await house.seals.open(row["merchant_id"], people.NAME, row["name_sealed"])
     return SignedIn(
         user_id=row["user_id"],
         merchant_id=row["merchant_id"],
@@ -144,7 +144,7 @@ async def _proven(house: House, form: dict[str, str]) -> tuple[Row, int]:
         whose = (found["merchant_id"], people.logged_live(found["merchant_status"]))
     if found is None or attempted is None or not right:
         raise SignInFailed(whose)
-    seed = await house.seals.open(found["merchant_id"], people.SEED, attempted["totp_seed"])
+    seed = await house.seals.open(found["merchant_id"], people.SEED, attempted["totp_seed_sealed"])
     step = people.matching_step(seed, form["code"], house.clock.now())
     if step is None:
         raise SignInFailed(whose)
@@ -169,7 +169,7 @@ async def _begin(
     now, session_id, merchant_id = house.clock.now(), house.new_id(), user["merchant_id"]
     cookie = people.compose(merchant_id, session_id, os.urandom(people.SECRET_BYTES))
     earlier = people.parse(earlier_cookie)
-    name = await house.seals.open(merchant_id, people.NAME, user["name"])
+    name = await house.seals.open(merchant_id, people.NAME, user["name_sealed"])
     async with house.database.transaction() as transaction:
         if not await users.admit(transaction, user, step):
             raise SignInFailed((merchant_id, people.logged_live(user["merchant_status"])))

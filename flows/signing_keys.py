@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 from adapters.keys import PLATFORM, Seals
 from domain.oauth import ACCESS_TOKEN_SECONDS
 from models import signing_keys as rows
+from models.sealed import OAUTH_SIGNING_KEY
 from runtime.clock import Clock
 from runtime.database import Database, Row, Transaction
 from runtime.ids import uuid7
@@ -39,7 +40,6 @@ PUBLISHED_BEFORE = timedelta(hours=1)
 # How long a key is published after the next one began to sign: its tokens, and slow clocks.
 PUBLISHED_AFTER = timedelta(seconds=2 * ACCESS_TOKEN_SECONDS)
 ROTATED_AFTER = timedelta(days=90)
-_PURPOSE = "oauth signing key"
 
 
 class SigningKey(NamedTuple):
@@ -68,7 +68,9 @@ class SigningKeys:
         row = _signing(self._rows, self._clock.now())
         kid = row["id"].hex
         if kid not in self._private:
-            der = await self._seals.open(PLATFORM, _PURPOSE, bytes(row["private_key"]))
+            der = await self._seals.open(
+                PLATFORM, OAUTH_SIGNING_KEY, bytes(row["private_key_sealed"])
+            )
             private = load_der_private_key(der, None)
             assert isinstance(private, rsa.RSAPrivateKey)
             self._private[kid] = private
@@ -129,7 +131,7 @@ async def make_signing_key(
     """
     private = await asyncio.to_thread(_generate)
     der = private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    sealed = await seals.seal(PLATFORM, _PURPOSE, der)
+    sealed = await seals.seal(PLATFORM, OAUTH_SIGNING_KEY, der)
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     async with database.transaction() as transaction:
         await rows.lock_signing_keys(transaction)
@@ -142,7 +144,7 @@ async def make_signing_key(
                 transaction,
                 id=uuid7(clock.unix_ms()),
                 public_key=public,
-                private_key=sealed,
+                private_key_sealed=sealed,
                 created_at=now,
                 signs_from=now if first or at_once else now + PUBLISHED_BEFORE,
             )

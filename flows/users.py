@@ -18,6 +18,8 @@ from flows.inviting import prepare_invitation, store_invitation
 from flows.replies import Reply, earlier_reply, once
 from models import people as stored
 from models import sessions
+from models.announcing import announce_merchant
+from models.oauth_grants import end_grants_of
 from models.paging import read_page
 from models.tables import SESSIONS, USERS
 from runtime.database import Row, Transaction
@@ -68,7 +70,7 @@ async def retrieve_user(house: House, asking: Asking, user_id: str) -> dict[str,
 
 
 async def delete_user(house: House, asking: Asking, user_id: str) -> dict[str, Any]:
-    """End the user's sessions and erase what is known; raises 403 `live_key_required`, 404."""
+    """End the user's sessions and grants, erase what is known; raises 403 `live_key_required`, 404."""
     people.check_may_manage(asking.caller)
     now, merchant_id = house.clock.now(), asking.caller.merchant_id
     identifier = _identifier(user_id)
@@ -76,6 +78,8 @@ async def delete_user(house: House, asking: Asking, user_id: str) -> dict[str, A
         if not await stored.delete_user(transaction, merchant_id, identifier, now):
             raise _missing("user_id")
         await sessions.delete_sessions(transaction, merchant_id, identifier)
+        await end_grants_of(transaction, merchant_id, identifier, now)
+        await announce_merchant(transaction, merchant_id)
     log("user_deleted", user_id=user_id)
     return people.deleted("usr", "user", identifier)
 
@@ -139,8 +143,8 @@ async def _found(transaction: Transaction, asking: Asking, user_id: str) -> Row:
 
 async def _shown(house: House, asking: Asking, row: Row) -> dict[str, Any]:
     owner = row["merchant_id"]
-    email = await house.seals.open(owner, people.EMAIL, row["email"])
-    name = await house.seals.open(owner, people.NAME, row["name"])
+    email = await house.seals.open(owner, people.EMAIL, row["email_sealed"])
+    name = await house.seals.open(owner, people.NAME, row["name_sealed"])
     return {**_nameless(house, asking, row), "email": email.decode(), "name": name.decode()}
 
 

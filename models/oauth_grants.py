@@ -30,6 +30,7 @@ _THIS_TOKEN = (
     _REFRESH.digest == sa.bindparam("digest", type_=_REFRESH.digest.type),
 )
 _NOT_REVOKED = _GRANTS.revoked_at.is_(None)
+_PERSON = sa.bindparam("of_user", type_=ID)
 
 _INSERT_CODE = insert_row(OAUTH_CODES, "used_at")
 _INSERT_GRANT = insert_row(OAUTH_GRANTS, "revoked_at", answered=True)
@@ -43,6 +44,14 @@ _FIND_GRANT = compile_sql(
 )
 _REVOKE = compile_sql(
     sa.update(OAUTH_GRANTS).values(revoked_at=_NOW).where(*_THIS_GRANT, _NOT_REVOKED)
+)
+_REVOKE_OF_PERSON = compile_sql(
+    sa.update(OAUTH_GRANTS)
+    .values(revoked_at=_NOW)
+    .where(_GRANTS.merchant_id == _MERCHANT, _GRANTS.user_id == _PERSON, _NOT_REVOKED)
+)
+_DELETE_CODES_OF_PERSON = compile_sql(
+    sa.delete(OAUTH_CODES).where(_CODES.merchant_id == _MERCHANT, _CODES.user_id == _PERSON)
 )
 _COUNT = compile_sql(
     sa.select(sa.func.count().label("count"))
@@ -66,6 +75,7 @@ _READ_STANDING = compile_sql(
         MERCHANTS.c.status.label("merchant_status"),
         MERCHANTS.c.terminated_at.label("merchant_terminated_at"),
         MERCHANTS.c.api_version,
+        MERCHANTS.c.rate_limit_multiplier,
         TEST_CLOCKS.c.frozen_time,
     )
     .join(MERCHANTS, MERCHANTS.c.id == _GRANTS.merchant_id)
@@ -124,6 +134,15 @@ async def revoke_grant(
     """End a grant with all its tokens; whether it was not ended before."""
     of = {"of_id": grant_id, "of_merchant": merchant_id, "now": now}
     return await transaction.run(_REVOKE, **of) > 0
+
+
+async def end_grants_of(
+    transaction: Transaction, merchant_id: UUID, user_id: UUID, now: datetime
+) -> None:
+    """End everything that this person consented to, codes on their way included."""
+    of = {"of_merchant": merchant_id, "of_user": user_id}
+    await transaction.run(_DELETE_CODES_OF_PERSON, **of)
+    await transaction.run(_REVOKE_OF_PERSON, **of, now=now)
 
 
 async def count_grants(transaction: Transaction, merchant_id: UUID, livemode: bool) -> int:

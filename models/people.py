@@ -27,7 +27,7 @@ _THIS_ONE = (
 )
 _STATUS = MERCHANTS.c.status.label("merchant_status")
 _INSERT = insert_row(
-    USERS, "totp_seed", "password_hash", "totp_step", "failed_attempts", "locked_until",
+    USERS, "totp_seed_sealed", "password_hash", "totp_step", "failed_attempts", "locked_until",
     "deleted_at", answered=True,
 )  # fmt: skip
 _NAME = compile_sql(
@@ -108,7 +108,7 @@ _ENROL = compile_sql(
     sa.update(USERS)
     .values(
         password_hash=sa.bindparam("password_hash", type_=sa.Text),
-        totp_seed=sa.bindparam("totp_seed", type_=USERS.c.totp_seed.type),
+        totp_seed_sealed=sa.bindparam("totp_seed_sealed", type_=USERS.c.totp_seed_sealed.type),
         totp_step=sa.bindparam("step", type_=sa.BigInteger),
         invitation_digest=sa.null(),
         invitation_expires_at=sa.null(),
@@ -130,9 +130,9 @@ _DELETE = compile_sql(
     sa.update(USERS)
     .values(
         deleted_at=sa.bindparam("now", type_=_MOMENT),
-        email=sa.null(),
-        name=sa.null(),
-        totp_seed=sa.null(),
+        email_sealed=sa.null(),
+        name_sealed=sa.null(),
+        totp_seed_sealed=sa.null(),
         password_hash=sa.null(),
         invitation_digest=sa.null(),
     )

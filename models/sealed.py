@@ -9,13 +9,21 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models.tables import CUSTOMERS, IDEMPOTENCY_KEYS, WEBHOOK_ENDPOINTS
+from domain import people
+from models.tables import (
+    CUSTOMERS,
+    IDEMPOTENCY_KEYS,
+    OAUTH_SIGNING_KEYS,
+    USERS,
+    WEBHOOK_ENDPOINTS,
+)
 from runtime.database import Row, Transaction, compile_sql
 
 WEBHOOK_SECRET: Final = "webhook secret"
 CUSTOMER_EMAIL: Final = "customer email"
 CUSTOMER_NAME: Final = "customer name"
 REPLY: Final = "idempotency reply"
+OAUTH_SIGNING_KEY: Final = "oauth signing key"
 
 
 class SealedColumn(NamedTuple):
@@ -33,6 +41,10 @@ SEALED: Final = (
     SealedColumn(CUSTOMERS, "email_sealed", CUSTOMER_EMAIL),
     SealedColumn(CUSTOMERS, "name_sealed", CUSTOMER_NAME),
     SealedColumn(IDEMPOTENCY_KEYS, "reply_sealed", REPLY),
+    SealedColumn(USERS, "email_sealed", people.EMAIL),
+    SealedColumn(USERS, "name_sealed", people.NAME),
+    SealedColumn(USERS, "totp_seed_sealed", people.SEED),
+    SealedColumn(OAUTH_SIGNING_KEYS, "private_key_sealed", OAUTH_SIGNING_KEY, owner=None),
 )
 
 

@@ -36,7 +36,7 @@ _SEE = compile_sql(
         SESSIONS.c.merchant_id,
         SESSIONS.c.user_id,
         SESSIONS.c.second_factor_at,
-        USERS.c.name,
+        USERS.c.name_sealed,
         MERCHANTS.c.status.label("merchant_status"),
     )
 )

@@ -45,7 +45,7 @@ OAUTH_SIGNING_KEYS = sa.Table(
     identifier(primary_key=True),
     # DER; the private one is sealed (adapters/keys/seals.py).
     sa.Column("public_key", BYTEA, nullable=False),
-    sa.Column("private_key", BYTEA, nullable=False),
+    sa.Column("private_key_sealed", BYTEA, nullable=False),
     created(),
     # It signs from here on, until the next key does.
     sa.Column("signs_from", MOMENT, nullable=False),

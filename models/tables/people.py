@@ -22,9 +22,9 @@ USERS = sa.Table(
     identifier(nullable=False),
     identifier("merchant_id", nullable=False),
     # Sealed under the merchant's key, and gone when the user is deleted.
-    sa.Column("email", BYTEA),
-    sa.Column("name", BYTEA),
-    sa.Column("totp_seed", BYTEA),
+    sa.Column("email_sealed", BYTEA),
+    sa.Column("name_sealed", BYTEA),
+    sa.Column("totp_seed_sealed", BYTEA),
     # Argon2id; NULL until the invitation was accepted.
     sa.Column("password_hash", sa.Text),
     # The last 30 seconds whose code was accepted: no code is good twice.
@@ -37,7 +37,9 @@ USERS = sa.Table(
     created(),
     sa.Column("deleted_at", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
-    sa.CheckConstraint("(password_hash IS NULL) = (totp_seed IS NULL)", name="two_factors_or_none"),
+    sa.CheckConstraint(
+        "(password_hash IS NULL) = (totp_seed_sealed IS NULL)", name="two_factors_or_none"
+    ),
     sa.Index(
         "users_by_time",
         "merchant_id",

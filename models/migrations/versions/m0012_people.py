@@ -24,9 +24,9 @@ def upgrade() -> None:
         "users",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("merchant_id", sa.Uuid(), nullable=False),
-        sa.Column("email", BYTEA()),
-        sa.Column("name", BYTEA()),
-        sa.Column("totp_seed", BYTEA()),
+        sa.Column("email_sealed", BYTEA()),
+        sa.Column("name_sealed", BYTEA()),
+        sa.Column("totp_seed_sealed", BYTEA()),
         sa.Column("password_hash", sa.Text()),
         sa.Column("totp_step", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("invitation_digest", BYTEA()),
@@ -37,7 +37,7 @@ def upgrade() -> None:
         sa.Column("deleted_at", MOMENT),
         sa.PrimaryKeyConstraint("id", "merchant_id", name=op.f("users_pkey")),
         sa.CheckConstraint(
-            "(password_hash IS NULL) = (totp_seed IS NULL)", name="two_factors_or_none"
+            "(password_hash IS NULL) = (totp_seed_sealed IS NULL)", name="two_factors_or_none"
         ),
     )
     op.create_index(

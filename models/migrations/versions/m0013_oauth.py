@@ -113,7 +113,7 @@ def _create_clients_and_keys() -> None:
         "oauth_signing_keys",
         _id("id"),
         sa.Column("public_key", sa.LargeBinary(), nullable=False),
-        sa.Column("private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("private_key_sealed", sa.LargeBinary(), nullable=False),
         _moment("created_at"),
         _moment("signs_from"),
         sa.PrimaryKeyConstraint("id", name=op.f("oauth_signing_keys_pkey")),
