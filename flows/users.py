@@ -70,7 +70,7 @@ async def retrieve_user(house: House, asking: Asking, user_id: str) -> dict[str,
 
 
 async def delete_user(house: House, asking: Asking, user_id: str) -> dict[str, Any]:
-    """End the user's sessions and grants, erase what is known; raises 403 `live_key_required`, 404."""
+    """End sessions and grants, erase what is known; raises 403 `live_key_required`, 404."""
     people.check_may_manage(asking.caller)
     now, merchant_id = house.clock.now(), asking.caller.merchant_id
     identifier = _identifier(user_id)
