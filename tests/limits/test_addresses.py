@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 
 from domain.allowlists import networks
 from domain.client_addresses import client_address, counted_as
-from tests.journeys.accounts import new_key, using
+from tests.journeys.accounts import new_key, operate, using
 from tests.serving import eventually
 from tests.shop import ACCOUNT, Merchant, Shop, bearer, card, error, told
 
@@ -195,6 +196,24 @@ def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> N
     assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (201, "10")
     # Nor does it touch what the secret key may do.
     told(merchant.pay_answer(answer.json()["id"], key=str(uuid4())), 201)
+
+
+def test_what_was_negotiated_counts_for_publishable_keys_too(narrow: Shop) -> None:
+    merchant, payer = account(narrow), coming(fresh_address())
+    earlier = merchant.publishable_key
+
+    def limit(key: str = earlier) -> str:
+        asker = replace(merchant, publishable_key=key)
+        return str(asker.token_answer(card(), **payer).headers["x-ratelimit-limit"])
+
+    assert limit() == "10"
+    path = f"/v1/merchants/{merchant.id}"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 3}), 200)
+    assert eventually(lambda: limit() == "30", 1.0), "not at the vault within a second"
+    later = told(merchant.ask("POST", "/v1/api_keys", {"type": "publishable", "name": "B"}), 201)
+    assert limit(later["secret"]) == "30"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 1}), 200)
+    assert eventually(lambda: limit() == "10", 1.0)
 
 
 @contextmanager
