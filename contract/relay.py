@@ -1,8 +1,8 @@
 """Messages of the private relay door between the main house and the vault.
 
 Every request but ListChargebacks, ListUnconfirmed, NegotiateLimit and those about the audit
-trail names the merchant and mode it acts for; the vault looks nothing up outside that pair.  Ids are native
-UUIDs, amounts are integers in minor units of `currency`.
+trail names the merchant and mode it acts for; the vault looks nothing up outside that pair.
+Ids are native UUIDs, amounts are integers in minor units of `currency`.
 `attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
 the same attempt arriving twice is answered with the stored result and never begun twice.
 Source: contract-decisions "Money", docs/decisions on the vault door.
