@@ -1,8 +1,9 @@
 """Limits of a client address, behind a proxy that is believed and before those that are not."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
 from uuid import uuid4
 
@@ -11,11 +12,13 @@ import pytest
 
 from domain.allowlists import networks
 from domain.client_addresses import client_address, counted_as
-from tests.journeys.accounts import new_key, using
+from tests.journeys.accounts import new_key, operate, using
 from tests.serving import eventually
 from tests.shop import ACCOUNT, Merchant, Shop, bearer, card, error, told
 
 NUMBERS = count(1)
+# More than an address may ask in the test's time, of its 60 requests a minute.
+PUBLIC_BURST_AT_MOST = 200
 TRUSTED = networks(["10.0.0.0/8", "127.0.0.1/32", "2001:db8:1::/48"])
 
 
@@ -96,6 +99,43 @@ def test_who_shows_no_key_is_counted_by_address(narrow: Shop) -> None:
     assert {narrow.http.get("/healthz", headers=here).status_code for _ in range(80)} == {200}
 
 
+def test_a_page_says_in_words_that_it_was_asked_too_often(narrow: Shop) -> None:
+    here = coming(fresh_address())
+    refused = refused_at_last(lambda: narrow.http.get("/sign_in", headers=here))
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert refused.text.startswith("<!doctype html>")
+    assert "rate_limited" in refused.text and refused.headers["x-request-id"] in refused.text
+    assert "content-security-policy" in refused.headers
+    # A form is refused alike, before it is read.
+    posted = refused_at_last(lambda: narrow.http.post("/sign_in", content=b"x", headers=here))
+    assert posted.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_oauth_refuses_too_many_requests_in_its_own_words(narrow: Shop) -> None:
+    here = coming(fresh_address())
+    for path in ("/oauth/token", "/v1/oauth/revoke"):
+
+        def ask(path: str = path) -> httpx.Response:
+            return narrow.http.post(path, data={"token": "x"}, headers=here)
+
+        refused = refused_at_last(ask)
+        told_why = refused.json()
+        assert set(told_why) == {"error", "error_description"}
+        assert told_why["error"] == "temporarily_unavailable"
+        assert refused.headers["content-type"] == "application/json"
+
+
+def refused_at_last(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The first 429 of an address that asks without a pause; it says how long to wait."""
+    for _ in range(PUBLIC_BURST_AT_MOST):
+        answer = ask()
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.headers["cache-control"] == "no-store"
+            return answer
+    raise AssertionError("was never refused")
+
+
 def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Shop) -> None:
     merchant, here = account(narrow), fresh_address()
     told(merchant.ask("GET", "/v1/payments", headers=coming(here)), 200)
@@ -156,6 +196,24 @@ def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> N
     assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (201, "10")
     # Nor does it touch what the secret key may do.
     told(merchant.pay_answer(answer.json()["id"], key=str(uuid4())), 201)
+
+
+def test_what_was_negotiated_counts_for_publishable_keys_too(narrow: Shop) -> None:
+    merchant, payer = account(narrow), coming(fresh_address())
+    earlier = merchant.publishable_key
+
+    def limit(key: str = earlier) -> str:
+        asker = replace(merchant, publishable_key=key)
+        return str(asker.token_answer(card(), **payer).headers["x-ratelimit-limit"])
+
+    assert limit() == "10"
+    path = f"/v1/merchants/{merchant.id}"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 3}), 200)
+    assert eventually(lambda: limit() == "30", 1.0), "not at the vault within a second"
+    later = told(merchant.ask("POST", "/v1/api_keys", {"type": "publishable", "name": "B"}), 201)
+    assert limit(later["secret"]) == "30"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 1}), 200)
+    assert eventually(lambda: limit() == "10", 1.0)
 
 
 @contextmanager
