@@ -44,6 +44,7 @@ SLOTS_PER_PROCESS = 16
 MAX_PROCESSES = 64
 BATCH_ITEMS_PER_PROCESS = 400
 _POOL_SLOT = 6
+_KEY_CONNECTIONS = 2
 _LOOPBACK = "127.0.0.1"
 
 
@@ -54,6 +55,7 @@ class House:
     settings: Settings
     clock: Clock
     database: Database
+    key_database: Database
     record: Coalescer[NewPayment, Recorded]
     decide: Coalescer[DecidedPayment, bool]
     payment: Coalescer[PaymentKey, Row | None]
@@ -105,6 +107,7 @@ class House:
         await self.vault.close()
         await self.duplicates.close()
         await self.remembered.close()
+        await self.key_database.close()
         await self.database.close()
 
 
@@ -115,7 +118,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock, settings.failed_authentications_per_minute)
-    seals = Seals(DataKeyStore(database), settings.open_keys(), clock)
+    # Keys have a pool of their own: who waits for one may be holding the last of the other.
+    key_database = Database(dsn, slot + _POOL_SLOT, _KEY_CONNECTIONS)
+    seals = Seals(DataKeyStore(key_database), settings.open_keys(), clock)
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
@@ -128,6 +133,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         settings=settings,
         clock=clock,
         database=database,
+        key_database=key_database,
         record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
         decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_id),
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
@@ -152,6 +158,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     )
     house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()
+    await key_database.open()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()
