@@ -22,7 +22,7 @@ _TOKEN_CHALLENGE: RawHeader = (
 )
 _TRY_AGAIN: RawHeader = (b"retry-after", b"1")
 
-_TOKEN_CODES = "access_token_"
+_TOKEN_CODES = "access_token_"  # nosec B105  # how names of codes begin
 _HEADERS_BY_STATUS = {401: _CHALLENGE, 503: _TRY_AGAIN}
 _HEADERS_BY_CODE = {"idempotency_key_in_use": _TRY_AGAIN}
 

@@ -137,7 +137,7 @@ async def _issue(
     issuer = house.settings.origin
     return {
         "access_token": make_access_token(key, issuer, grant, scopes, now, house.new_id()),
-        "token_type": "Bearer",
+        "token_type": "Bearer",  # nosec B105  # a kind, no token
         "expires_in": oauth.ACCESS_TOKEN_SECONDS,
         "refresh_token": refresh,
         "scope": " ".join(scopes),

@@ -68,11 +68,11 @@ def seal_column(
     """
     table, clear, sealed, purpose = column
     look = sa.text(
-        f"SELECT ctid::text AS place, merchant_id, {clear} AS clear FROM {table}"
+        f"SELECT ctid::text AS place, merchant_id, {clear} AS clear FROM {table}"  # nosec B608  # our names
         f" WHERE {clear} IS NOT NULL AND {sealed} IS NULL LIMIT {BATCH}"
     )
     indexed = ", email_index = :digest" if index else ""
-    fill = sa.text(f"UPDATE {table} SET {sealed} = :sealed{indexed} WHERE ctid = CAST(:at AS tid)")
+    fill = sa.text(f"UPDATE {table} SET {sealed} = :sealed{indexed} WHERE ctid = CAST(:at AS tid)")  # nosec B608  # our names
     while rows := connection.execute(look).all():
         if sealer is None:
             raise RuntimeError("there is something to seal: run python -m flows.migrate")

@@ -60,7 +60,7 @@ class Command:
             say(f"master key {row['name']}: {_days(row['created_at'], now)}, {state}")
         for row in await self._store.summary():
             say(
-                f"{row['use']} keys: {row['keys']} of {row['owners']} owners,"
+                f"{row['use']} keys: {row['keys']}, of {row['owners']} owners,"
                 f" newest version {row['newest_version']}, oldest {_days(row['oldest'], now)}"
             )
         looked_at = older = 0

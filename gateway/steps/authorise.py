@@ -15,7 +15,11 @@ from domain.refusals import Forbidden
 from domain.scopes import ACCOUNT
 from gateway.exchange import Exchange, Proceed
 
-SCHEMES: Final = {"secret": "SecretKey", "platform": "SecretKey", "oauth": "AccessToken"}
+SCHEMES: Final = {
+    "secret": "SecretKey",  # nosec B105  # the name of a scheme
+    "platform": "SecretKey",
+    "oauth": "AccessToken",
+}
 
 
 class OtherKind(Exception):

@@ -21,6 +21,8 @@ ANSWER_SECONDS = 5
 _OUT_OF_REACH = (
     "Could not connect",
     "ConnectionError",
+    # Whoever answers with a certificate that nobody vouches for is not the service.
+    "SSLError",
     "Timeout",
     "NameResolutionError",
     "ServiceError",

@@ -138,7 +138,6 @@ class House:
     def _api_environment(self) -> dict[str, str]:
         environment = self._main_environment() | {
             "PAYMINT_API_PORT": str(self.ports.api),
-            "PAYMINT_PUBLIC_ORIGIN": self.base_url,
             "PAYMINT_METRICS_PORT": str(self.ports.api_metrics),
             "PAYMINT_PROCESS_NUMBER": "0",
         }

@@ -30,6 +30,7 @@ class StateDirectory:
         self.tls = self.path / "tls"
         self.public_tls = self.path / "public_tls"
         self.public_authority = self.public_tls / "ca.pem"
+        self.keys = self.path / "keys"
         self.logs = self.path / "log"
         self.secrets = self.path / "secrets.json"
         self.ports = self.path / "ports.json"
@@ -44,7 +45,7 @@ class StateDirectory:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             self.path.chmod(PASSABLE if os.geteuid() == 0 else OWNER_ONLY)
-            for directory in (self.tls, self.public_tls, self.logs):
+            for directory in (self.tls, self.public_tls, self.keys, self.logs):
                 directory.mkdir(exist_ok=True)
                 directory.chmod(OWNER_ONLY)
         except OSError as reason:

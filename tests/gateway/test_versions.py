@@ -69,7 +69,19 @@ def test_a_pin_that_this_process_does_not_have_yet_is_answered_in_the_newest(doo
     assert door.ask("GET", "/v1/payments/pay_1").headers["paymint-version"] == PRESENT
 
 
-@pytest.mark.parametrize("text", ["2026-04-02", "latest", "", "2026-4-1", "4242424242424242", "é"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-04-02",
+        "2999-01-01",
+        "latest",
+        "",
+        "2026-4-1",
+        "4242424242424242",
+        "é",
+        "2026-04-01, 2025-09-15",
+    ],
+)
 def test_a_version_that_is_none_is_400(door: Door, text: str) -> None:
     answer = door.ask(
         "GET", "/v1/payments/pay_1", headers={"Paymint-Version": text.encode("latin-1")}

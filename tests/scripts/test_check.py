@@ -91,6 +91,8 @@ def test_a_service_that_knows_no_package_is_out_of_reach() -> None:
 def test_a_service_that_does_not_answer_is_out_of_reach_and_a_broken_audit_is_not() -> None:
     silent = advisories.verdict("", "ERROR: Could not connect to PyPI's vulnerability feed")
     assert silent.status == NOT_RUN_STATUS
+    foreign = advisories.verdict("", "requests.exceptions.SSLError: CERTIFICATE_VERIFY_FAILED")
+    assert foreign.status == NOT_RUN_STATUS
     broken = advisories.verdict("", "ERROR: invalid requirements input: dev.txt")
     assert broken.status == 1 and "invalid requirements" in broken.reason
 

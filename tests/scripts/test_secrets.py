@@ -72,6 +72,7 @@ def test_whatever_is_secret_is_its_owners_alone(shop: Shop) -> None:
     directory = shop.serving.directory
     files = [directory / name for name in ("secrets.json", "environment.json", "sandbox.json")]
     files += [directory / name for name in key_material(shop) if not name.endswith(".pem")]
+    files += [directory / "keys", directory / "keys" / "house", directory / "tls"]
     assert {path.name: oct(path.stat().st_mode & 0o077) for path in files} == {
         path.name: oct(0) for path in files
     }

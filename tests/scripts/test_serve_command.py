@@ -69,6 +69,22 @@ def test_switches_reach_the_processes_that_read_them() -> None:
     assert len(numbers) == 2
 
 
+def test_all_processes_know_one_public_origin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forms are compared with it, and links of invitations lead there."""
+
+    def known(chosen: Options) -> set[str]:
+        environments = a_house(chosen, None).environments()
+        return {
+            environments[name]["PAYMINT_PUBLIC_ORIGIN"]
+            for name in ("paymint-api", "paymint-worker")
+        }
+
+    monkeypatch.delenv("PAYMINT_PUBLIC_ORIGIN", raising=False)
+    assert known(Options(tls=True)) == {"https://127.0.0.1:1"}
+    monkeypatch.setenv("PAYMINT_PUBLIC_ORIGIN", "https://api.example.com")
+    assert known(Options()) == {"https://api.example.com"}
+
+
 KEYS = {
     "base_url": "http://127.0.0.1:1",
     "vault_url": "http://127.0.0.1:2",

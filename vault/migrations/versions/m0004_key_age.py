@@ -27,7 +27,7 @@ def upgrade() -> None:
     )
     op.alter_column("data_keys", "master_key", server_default=None)
     op.execute(
-        "INSERT INTO master_keys (name, created_at)"
+        "INSERT INTO master_keys (name, created_at)"  # nosec B608  # a constant
         f" SELECT '{_FIRST}', min(created_at) FROM data_keys HAVING count(*) > 0"
     )
 
