@@ -137,6 +137,20 @@ def test_an_allowlist_and_the_request_log_see_the_client(narrow: Shop) -> None:
     assert eventually(lambda: here in addresses(), 5.0)
 
 
+def test_a_key_that_was_stolen_and_is_worthless_uses_up_nothing(narrow: Shop) -> None:
+    """Outside of its allowlist a key gets 403, and its merchant is still served."""
+    merchant, here, thief = account(narrow), fresh_address(), coming(fresh_address())
+    bound = using(merchant, new_key(merchant, ip_allowlist=[here]))
+    told(bound.ask("GET", "/v1/payments", headers=coming(here)), 200)
+    stolen = [bound.ask("GET", "/v1/payments", headers=thief) for _ in range(150)]
+    assert {error(each)[:2] for each in stolen} == {(403, "ip_not_allowed")}
+    assert all("x-ratelimit-remaining" in each.headers for each in stolen)
+    assert stolen[-1].headers["x-ratelimit-remaining"] == "0"
+    for at in (bound, merchant):
+        answer = at.ask("GET", "/v1/payments", headers=coming(here))
+        assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (200, "25")
+
+
 def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> None:
     merchant, stranger, payer = account(narrow), fresh_address(), fresh_address()
 
