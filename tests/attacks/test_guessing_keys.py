@@ -17,6 +17,8 @@ import pytest
 from psycopg import sql
 
 from tests.journeys.accounts import new_key, using
+from tests.people import PASSWORD, new_address
+from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, error, told
 from tests.tenancy.searching import rows_with, tables
 
@@ -24,6 +26,10 @@ from tests.tenancy.searching import rows_with, tables
 AT_REST = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
 AT_ONCE = 50
 GUESSES = 40
+KEYS_AT_ONCE = 40
+# Fewer than may wait (flows/authentication.py).
+PASSWORDS_AT_ONCE = 30
+PATIENCE_SECONDS = 10.0
 ROUNDS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -169,3 +175,36 @@ def test_a_key_that_is_used_wrongly_harms_nobody_else(shop: Shop, merchant: Merc
         for _ in range(5):
             told(merchant.ask("GET", "/v1/payments"), 200)
     assert {each.result().status_code for each in guessing} == {401}
+
+
+def test_whoever_has_keys_made_keeps_no_key_from_being_proven(
+    shop: Shop, merchant: Merchant
+) -> None:
+    """New secrets are hashed elsewhere: a first use does not queue behind them."""
+    other = shop.open_account()
+    unproven = using(other, new_key(other))
+    with ThreadPoolExecutor(KEYS_AT_ONCE) as threads:
+        making = [threads.submit(new_key, merchant) for _ in range(KEYS_AT_ONCE)]
+        assert eventually(lambda: any(each.done() for each in making), PATIENCE_SECONDS)
+        unproven.get("/v1/payments")
+        made_before = sum(each.done() for each in making)
+        assert all(each.result() for each in making)
+    assert made_before < KEYS_AT_ONCE / 2
+
+
+def test_whoever_guesses_passwords_keeps_no_key_from_being_proven(
+    shop: Shop, merchant: Merchant
+) -> None:
+    unproven = using(merchant, new_key(merchant))
+
+    def guess(_: int) -> int:
+        form = {"email": new_address(), "password": PASSWORD, "code": "000000"}
+        sent = {"Origin": shop.base_url}
+        return shop.http.post("/sign_in", data=form, headers=sent).status_code
+
+    with ThreadPoolExecutor(PASSWORDS_AT_ONCE) as threads:
+        guessing = [threads.submit(guess, each) for each in range(PASSWORDS_AT_ONCE)]
+        unproven.get("/v1/payments")
+        guessed_before = sum(each.done() for each in guessing)
+        assert {each.result() for each in guessing} == {422}
+    assert guessed_before < PASSWORDS_AT_ONCE / 2
