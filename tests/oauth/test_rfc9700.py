@@ -77,6 +77,10 @@ def test_an_unknown_client_is_answered_on_a_page(partner: Partner, client_id: st
         "https:///callback",
         "https://partner.example:0/callback",
         "https://partner.example/\\evil",
+        # It would be a directive of the consent page's policy, and stand before ours.
+        "https://partner.example;frame-ancestors/callback",
+        "https://partner.example,evil.example/callback",
+        "https://'self'/callback",
     ],
 )
 def test_a_client_cannot_register_it(shop: Shop, uri: str) -> None:
