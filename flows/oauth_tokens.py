@@ -104,12 +104,12 @@ async def _by_refresh_token(house: House, client: Row, form: Form) -> dict[str, 
         token = await _token_row(transaction, grant, text)
         if token is None or grant["revoked_at"] is not None or token["expires_at"] <= now:
             raise invalid_grant()
-        # Narrowed for this access token alone (RFC 6749 section 6).
-        scopes = oauth.scopes_asked(form.get("scope"), grant["scopes"])
         answer = None
         if token["used_at"] is not None:
             await _revoke(house, transaction, holder)
         else:
+            # Narrowed for this access token alone (RFC 6749 section 6).
+            scopes = oauth.scopes_asked(form.get("scope"), grant["scopes"])
             await rows.use_refresh_token(
                 transaction, holder.merchant_id, bytes(token["digest"]), now
             )

@@ -227,6 +227,13 @@ def test_a_refresh_token_that_is_shown_twice_ends_the_family(partner: Partner) -
         )
 
 
+def test_a_scope_that_is_refused_hides_no_second_use(partner: Partner) -> None:
+    first = partner.grant()
+    second = told(partner.refresh(first["refresh_token"]), 200)
+    assert refused(partner.refresh(first["refresh_token"], scope="x")) == INVALID_GRANT
+    assert refused(partner.refresh(second["refresh_token"])) == INVALID_GRANT
+
+
 def test_of_many_who_use_one_refresh_token_one_wins(partner: Partner) -> None:
     """And it wins nothing lasting: two have the token, so the family has ended."""
     first = partner.grant()
