@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -12,6 +13,7 @@ import pytest
 from domain.allowlists import networks
 from domain.client_addresses import client_address, counted_as
 from tests.journeys.accounts import new_key, using
+from tests.oauth.partner import refused, register
 from tests.serving import eventually
 from tests.shop import ACCOUNT, Merchant, Shop, bearer, card, error, told
 
@@ -114,6 +116,29 @@ def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Sh
     assert unproven.ask("GET", "/v1/payments", headers=coming(here)).status_code == 429
     told(unproven.ask("GET", "/v1/payments", headers=coming(fresh_address())), 200)
     told(unproven.ask("GET", "/v1/payments", headers=coming(here)), 200)
+
+
+def test_wrong_client_secrets_stop_hashing_and_not_the_client_at_the_same_address(
+    narrow: Shop,
+) -> None:
+    here, known, unknown = fresh_address(), register(narrow), register(narrow)
+
+    def ask(client: dict[str, Any], address: str, secret: str | None = None) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": client["id"]}
+        form["client_secret"] = secret or client["secret"]
+        return narrow.http.post("/oauth/token", data=form, headers=coming(address))
+
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    guesses = [refused(ask(known, here, f"pcs_{n}")) for n in range(5)]
+    assert guesses == [(401, "invalid_client")] * 5
+    stopped = ask(known, here, "pcs_6")
+    assert stopped.status_code == 429
+    assert int(stopped.headers["retry-after"]) >= 1
+    # Who was proven before, or asks from elsewhere, is served.
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    assert ask(unknown, here).status_code == 429
+    assert refused(ask(unknown, fresh_address())) == (400, "invalid_grant")
+    assert refused(ask(unknown, here)) == (400, "invalid_grant")
 
 
 def test_good_keys_are_not_counted_as_wrong_ones(narrow: Shop) -> None:
