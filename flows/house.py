@@ -7,6 +7,7 @@ in one value instead of being found through imports or globals.
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from adapters.audit_archive import Archive, open_archive
@@ -37,6 +38,7 @@ from runtime.coalescer import Coalescer, lanes
 from runtime.database import Database, Row
 from runtime.ids import uuid7
 from runtime.listening import Listener
+from runtime.one_at_a_time import OneAtATime
 from runtime.room import Room
 
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
@@ -79,6 +81,7 @@ class House:
     archive: Archive
     # Loaded by the process that answers clients.
     countries: Countries = field(default_factory=Countries)
+    readiness: OneAtATime[dict[str, Any]] = field(default_factory=OneAtATime)
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -144,7 +147,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         tokens=tokens,
         token_records=records,
         signing_keys=signing_keys,
-        client_secrets=ClientSecrets(),
+        client_secrets=ClientSecrets(clock, settings.failed_authentications_per_minute),
         seals=seals,
         announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens, seals)),
         duplicates=Duplicates(settings.redis_url),

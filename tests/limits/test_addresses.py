@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -13,6 +14,7 @@ import pytest
 from domain.allowlists import networks
 from domain.client_addresses import client_address, counted_as
 from tests.journeys.accounts import new_key, operate, using
+from tests.oauth.partner import refused, register
 from tests.serving import eventually
 from tests.shop import ACCOUNT, Merchant, Shop, bearer, card, error, told
 
@@ -156,6 +158,29 @@ def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Sh
     told(unproven.ask("GET", "/v1/payments", headers=coming(here)), 200)
 
 
+def test_wrong_client_secrets_stop_hashing_and_not_the_client_at_the_same_address(
+    narrow: Shop,
+) -> None:
+    here, known, unknown = fresh_address(), register(narrow), register(narrow)
+
+    def ask(client: dict[str, Any], address: str, secret: str | None = None) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": client["id"]}
+        form["client_secret"] = secret or client["secret"]
+        return narrow.http.post("/oauth/token", data=form, headers=coming(address))
+
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    guesses = [refused(ask(known, here, f"pcs_{n}")) for n in range(5)]
+    assert guesses == [(401, "invalid_client")] * 5
+    stopped = ask(known, here, "pcs_6")
+    assert stopped.status_code == 429
+    assert int(stopped.headers["retry-after"]) >= 1
+    # Who was proven before, or asks from elsewhere, is served.
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    assert ask(unknown, here).status_code == 429
+    assert refused(ask(unknown, fresh_address())) == (400, "invalid_grant")
+    assert refused(ask(unknown, here)) == (400, "invalid_grant")
+
+
 def test_good_keys_are_not_counted_as_wrong_ones(narrow: Shop) -> None:
     merchant, here = account(narrow), fresh_address()
     for _ in range(8):
@@ -175,6 +200,20 @@ def test_an_allowlist_and_the_request_log_see_the_client(narrow: Shop) -> None:
         return {entry["ip_address"] for entry in merchant.get("/v1/request_logs")["data"]}
 
     assert eventually(lambda: here in addresses(), 5.0)
+
+
+def test_a_key_that_was_stolen_and_is_worthless_uses_up_nothing(narrow: Shop) -> None:
+    """Outside of its allowlist a key gets 403, and its merchant is still served."""
+    merchant, here, thief = account(narrow), fresh_address(), coming(fresh_address())
+    bound = using(merchant, new_key(merchant, ip_allowlist=[here]))
+    told(bound.ask("GET", "/v1/payments", headers=coming(here)), 200)
+    stolen = [bound.ask("GET", "/v1/payments", headers=thief) for _ in range(150)]
+    assert {error(each)[:2] for each in stolen} == {(403, "ip_not_allowed")}
+    assert all("x-ratelimit-remaining" in each.headers for each in stolen)
+    assert stolen[-1].headers["x-ratelimit-remaining"] == "0"
+    for at in (bound, merchant):
+        answer = at.ask("GET", "/v1/payments", headers=coming(here))
+        assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (200, "25")
 
 
 def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> None:
