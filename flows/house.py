@@ -6,6 +6,7 @@ in one value instead of being found through imports or globals.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from uuid import UUID
 from adapters.audit_archive import Archive, open_archive
 from adapters.countries import Countries
 from adapters.duplicates import Duplicates
-from adapters.keys import Seals
+from adapters.keys import KeysOutOfReach, Seals
 from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
@@ -35,7 +36,7 @@ from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
 from runtime.clock import Clock, SystemClock
 from runtime.coalescer import Coalescer, lanes
-from runtime.database import Database, Row
+from runtime.database import Database, DatabaseUnavailable, Row
 from runtime.ids import uuid7
 from runtime.listening import Listener
 from runtime.one_at_a_time import OneAtATime
@@ -162,6 +163,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()
     await key_database.open()
+    with suppress(DatabaseUnavailable, KeysOutOfReach):
+        # What is away is asked when it is needed; what is wrong ends the start.
+        await seals.prove()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()
