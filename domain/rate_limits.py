@@ -156,6 +156,15 @@ def decide(
     return decision, found, behaved
 
 
+def waiting_for_one_more(decision: Decision, rules: Rules) -> Decision:
+    """The refusal of the rest of a batch, whose first item was charged and will be once more.
+
+    Without the time of that one token, who waits as long as it was told would be refused again.
+    """
+    token = max(-(-SECOND_MS // rules.per_second), -(-rules.window_ms // rules.per_window))
+    return decision._replace(wait_ms=decision.wait_ms + (0 if decision.blocked else token))
+
+
 def given_back(bucket: Bucket, rules: Rules, cost: int) -> Bucket:
     """The bucket as if `cost` requests, charged a moment ago, had not been made."""
     return bucket._replace(

@@ -26,6 +26,7 @@ from domain.rate_limits import (
     Rules,
     rules_of,
     shared,
+    waiting_for_one_more,
     window_only,
 )
 from tests.scripts.conftest import prepared_servers
@@ -274,3 +275,18 @@ def test_both_limiters_decide_alike(in_valkey: Callable[[Allowance, int, int], D
             now += dice.choice([0, 1, 17, 333, 4_000, 9_999, 10_000, 61_000, -2_000])
             cost = dice.choice([1, 1, 1, 5, 100])
             assert memory.ask(rules, now, cost) == valkey.ask(rules, now, cost), (seed, rules)
+
+
+@pytest.mark.parametrize("left", range(1, 51))
+def test_who_waits_as_long_as_a_refused_batch_was_told_is_served(left: int) -> None:
+    """The first item is charged before the others are counted: by the batch sent again, too."""
+    for items in range(left + 1, TEST.burst + 1):
+        memory, bucket = LimitMemory(), Allowance("b", "c", TEST)
+        assert memory.decide(bucket, TEST.burst - left, NOON).allowed
+        assert memory.decide(bucket, 1, NOON).allowed
+        refused = memory.decide(bucket, items - 1, NOON)
+        assert not refused.allowed
+        seconds = -(-waiting_for_one_more(refused, TEST).wait_ms // SECOND_MS)
+        then = NOON + seconds * SECOND_MS
+        assert memory.decide(bucket, 1, then).allowed
+        assert memory.decide(bucket, items - 1, then).allowed, items
