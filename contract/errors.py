@@ -19,8 +19,13 @@ __all__ = [
 ]
 
 JSON_CONTENT_TYPE: RawHeader = (b"content-type", b"application/json")
-# What RFC 6749 calls it when the request is not to blame.
-_OAUTH_ERRORS = {500: "server_error", 503: "temporarily_unavailable"}
+# What RFC 6749 calls it when the request is not to blame; section 4.1.2.1 has the second for
+# an overload too.
+_OAUTH_ERRORS = {
+    429: "temporarily_unavailable",
+    500: "server_error",
+    503: "temporarily_unavailable",
+}
 
 
 class InternalError(Refusal):

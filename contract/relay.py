@@ -1,8 +1,8 @@
 """Messages of the private relay door between the main house and the vault.
 
-Every request but ListChargebacks, ListUnconfirmed and those about the audit trail names the
-merchant and mode it acts for; the vault looks nothing up outside that pair.  Ids are native
-UUIDs, amounts are integers in minor units of `currency`.
+Every request but ListChargebacks, ListUnconfirmed, NegotiateLimit and those about the audit
+trail names the merchant and mode it acts for; the vault looks nothing up outside that pair.
+Ids are native UUIDs, amounts are integers in minor units of `currency`.
 `attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
 the same attempt arriving twice is answered with the stored result and never begun twice.
 Source: contract-decisions "Money", docs/decisions on the vault door.
@@ -167,6 +167,17 @@ class PublishKey(_Scoped, kw_only=True, frozen=True, tag="publish_key"):
     expires_at: datetime | None = None
 
 
+class NegotiateLimit(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="negotiate_limit"
+):
+    """A merchant's publishable keys, of both modes and those to come, may be used this many
+    times as often as others. Answers Done."""
+
+    request_id: str
+    merchant_id: UUID
+    multiplier: int
+
+
 class ListAuditHeads(
     msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_audit_heads"
 ):
@@ -221,6 +232,7 @@ Request = (
     | OpenChargeback
     | RuleOnChargeback
     | PublishKey
+    | NegotiateLimit
     | ListAuditHeads
     | ReadAuditSegment
     | Echo

@@ -35,6 +35,17 @@ def of_caller(caller: Caller) -> Allowance:
     )
 
 
+def of_stray_key(caller: Caller, address: str) -> Allowance:
+    """A key shown where its allowlist does not admit it: neither its merchant nor the key pays.
+
+    Without a daily count, so that what changing addresses leave behind is soon forgotten.
+    """
+    known = of_caller(caller)
+    place = counted_as(address)
+    rules = known.rules._replace(per_day=0, overuse=0)
+    return Allowance(f"{known.bucket}:{place}", f"{known.conduct}:{place}", rules)
+
+
 def of_publishable_key(key: str, address: str, multiplier: int) -> Allowance:
     """A payer's device: anybody can read the key in a page, so each address counts alone."""
     name = f"{{{key}}}:{counted_as(address)}"

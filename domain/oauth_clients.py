@@ -17,6 +17,8 @@ SECRET_WIDTH: Final = 43
 PARTNERS_SCOPES: Final = tuple(scope for scope in scopes.GRANTS if scope != scopes.PLATFORM)
 SCOPES: Final = (*PARTNERS_SCOPES, scopes.ACCOUNT)
 _PRINTABLE: Final = re.compile(r"[!-~]+")
+# Host and port as a Content-Security-Policy can name them: it stands in that of the page.
+_PLACE: Final = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 # RFC 8252 section 7.3: an application on the user's machine takes whatever port is free.
 _LOOPBACK: Final = re.compile(r"(http://(?:127\.0\.0\.1|\[::1\]))(?::[0-9]{1,5})?(/.*)?")
 
@@ -83,6 +85,6 @@ def _is_acceptable(uri: str) -> bool:
         port = parts.port
     except ValueError:
         return False
-    if not parts.hostname or "@" in parts.netloc or port == 0 or not parts.path.startswith("/"):
+    if not _PLACE.fullmatch(parts.netloc) or port == 0 or not parts.path.startswith("/"):
         return False
     return uri.startswith("https://") or _LOOPBACK.fullmatch(uri) is not None

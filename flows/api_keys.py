@@ -37,6 +37,11 @@ async def create_api_key(house: House, asking: Asking, body: dict[str, Any]) -> 
     api_keys.check_new(asking.caller, body, now)
     wanted = _wanted(body)
     owner = await _owner(house, asking, body)
+    try:
+        # Told here too: whoever has as many keys as there may be has none hashed.
+        api_keys.check_room(await _counted(house, owner))
+    except Unprocessable as refusal:
+        return await refuse_once(house, asking, refusal)
     made = await make_key(house, owner, wanted)
     await tell_vault(house, asking.request_id, made.row)
 

@@ -39,8 +39,11 @@ REMEMBERED_KEYS = 10_000
 ROW_FRESH_SECONDS = 60.0
 PROVING_THREADS = 1
 MAX_WAITING_PROOFS = 100
-# Fewer than proofs of keys: guessing passwords must not keep keys from being proven for long.
+# Passwords and new secrets are hashed in a thread of their own: whoever guesses the ones, or has
+# many of the others made, must not keep the keys of merchants from being proven.
+OTHER_THREADS = 1
 MAX_WAITING_PASSWORDS = 32
+MAX_WAITING_SECRETS = 100
 # Of one address; each costs a look at the database and, for an id that exists, a hash.
 FAILURES_PER_MINUTE = 60
 ARGON2_TIME_COST = 2
@@ -83,9 +86,11 @@ class KeyRing:
         self._announcements = 0
         self._proving: dict[bytes, asyncio.Task[Caller]] = {}
         self._waiting_passwords = 0
+        self._waiting_secrets = 0
         # What the password of nobody is compared with.
         self._nobodys: str | None = None
         self._threads = ThreadPoolExecutor(PROVING_THREADS, "argon2")
+        self._other_threads = ThreadPoolExecutor(OTHER_THREADS, "argon2-others")
         self._hasher = PasswordHasher(
             time_cost=ARGON2_TIME_COST, memory_cost=ARGON2_MEMORY_KIB, parallelism=1
         )
@@ -140,9 +145,18 @@ class KeyRing:
             proven.read_at = _STALE
 
     async def hash_secret(self, text: str) -> str:
-        """The Argon2id hash under which a new key is stored."""
+        """The Argon2id hash under which a new key or password is stored.
+
+        Raises 503 where too many wait for theirs.
+        """
+        if self._waiting_secrets >= MAX_WAITING_SECRETS:
+            raise Unavailable
+        self._waiting_secrets += 1
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._hasher.hash, text)
+        try:
+            return await loop.run_in_executor(self._other_threads, self._hasher.hash, text)
+        finally:
+            self._waiting_secrets -= 1
 
     @contextmanager
     def room_for_a_password(self) -> Iterator[None]:
@@ -158,11 +172,12 @@ class KeyRing:
     async def verify_password(self, stored: str | None, text: str) -> bool:
         """Whether `text` is the password of this hash; without a hash no, in the same time."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._is_password, stored, text)
+        return await loop.run_in_executor(self._other_threads, self._is_password, stored, text)
 
     def close(self) -> None:
         """Stop the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._other_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     def _is_password(self, stored: str | None, text: str) -> bool:
         if self._nobodys is None:

@@ -6,13 +6,15 @@ in one value instead of being found through imports or globals.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from adapters.audit_archive import Archive, open_archive
 from adapters.countries import Countries
 from adapters.duplicates import Duplicates
-from adapters.keys import Seals
+from adapters.keys import KeysOutOfReach, Seals
 from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
 from adapters.settings import Settings
@@ -34,9 +36,10 @@ from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
 from runtime.clock import Clock, SystemClock
 from runtime.coalescer import Coalescer, lanes
-from runtime.database import Database, Row
+from runtime.database import Database, DatabaseUnavailable, Row
 from runtime.ids import uuid7
 from runtime.listening import Listener
+from runtime.one_at_a_time import OneAtATime
 from runtime.room import Room
 
 # Counter slots of one process: its lanes and the connections of its pool, each its own.
@@ -44,6 +47,7 @@ SLOTS_PER_PROCESS = 16
 MAX_PROCESSES = 64
 BATCH_ITEMS_PER_PROCESS = 400
 _POOL_SLOT = 6
+_KEY_CONNECTIONS = 2
 _LOOPBACK = "127.0.0.1"
 
 
@@ -54,6 +58,7 @@ class House:
     settings: Settings
     clock: Clock
     database: Database
+    key_database: Database
     record: Coalescer[NewPayment, Recorded]
     decide: Coalescer[DecidedPayment, bool]
     payment: Coalescer[PaymentKey, Row | None]
@@ -77,6 +82,7 @@ class House:
     archive: Archive
     # Loaded by the process that answers clients.
     countries: Countries = field(default_factory=Countries)
+    readiness: OneAtATime[dict[str, Any]] = field(default_factory=OneAtATime)
     # Items of batches that may be under way at once, so that the vault's line has room for
     # single payments too.
     batch_room: asyncio.Semaphore = field(
@@ -105,6 +111,7 @@ class House:
         await self.vault.close()
         await self.duplicates.close()
         await self.remembered.close()
+        await self.key_database.close()
         await self.database.close()
 
 
@@ -115,7 +122,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     slot = settings.process_number % MAX_PROCESSES * SLOTS_PER_PROCESS
     database = Database(dsn, slot + _POOL_SLOT)
     keys = KeyRing(database, clock, settings.failed_authentications_per_minute)
-    seals = Seals(DataKeyStore(database), settings.open_keys(), clock)
+    # Keys have a pool of their own: who waits for one may be holding the last of the other.
+    key_database = Database(dsn, slot + _POOL_SLOT, _KEY_CONNECTIONS)
+    seals = Seals(DataKeyStore(key_database), settings.open_keys(), clock)
     # Its deadlines are compared by another process: they are the machine's time, always.
     vault = VaultDoor(_LOOPBACK, settings.relay_port, settings.state_directory / "tls")
     remembered = RememberedRows(settings.redis_url if settings.read_cache else None)
@@ -128,6 +137,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         settings=settings,
         clock=clock,
         database=database,
+        key_database=key_database,
         record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
         decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_id),
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
@@ -138,7 +148,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         tokens=tokens,
         token_records=records,
         signing_keys=signing_keys,
-        client_secrets=ClientSecrets(),
+        client_secrets=ClientSecrets(clock, settings.failed_authentications_per_minute),
         seals=seals,
         announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens, seals)),
         duplicates=Duplicates(settings.redis_url),
@@ -152,6 +162,10 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
     )
     house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()
+    await key_database.open()
+    with suppress(DatabaseUnavailable, KeysOutOfReach):
+        # What is away is asked when it is needed; what is wrong ends the start.
+        await seals.prove()
     await vault.start()
     house.announcements.start()
     await house.duplicates.start()

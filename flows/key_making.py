@@ -97,6 +97,23 @@ async def tell_vault(house: House, request_id: str, key: Mapping[str, Any] | Row
         suspended=key["suspended_at"] is not None,
         expires_at=key["expires_at"],
     )
+    await _tell(house, message)
+
+
+async def negotiate_limit(
+    house: House, request_id: str, merchant_id: UUID, multiplier: int
+) -> None:
+    """Multiply the limits of the merchant's publishable keys, those to come included.
+
+    Raises 503 when the vault cannot learn it.
+    """
+    message = relay.NegotiateLimit(
+        request_id=request_id, merchant_id=merchant_id, multiplier=multiplier
+    )
+    await _tell(house, message)
+
+
+async def _tell(house: House, message: relay.Request) -> None:
     try:
         await house.vault.call(message)
     except NoAnswer as silence:

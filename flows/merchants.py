@@ -13,6 +13,7 @@ from domain.preconditions import check_revision
 from domain.refusals import Missing
 from flows import pages
 from flows.house import House
+from flows.key_making import negotiate_limit
 from flows.replies import Reply, once
 from models import accounts
 from models.alerts import resolve_alert
@@ -115,7 +116,8 @@ async def update_merchant(
 
     Raises 400 `url_not_https` or `url_not_public`, 403 `insufficient_scope` or
     `live_key_required`, 404, 412, 422 `api_version_unavailable`, `webhook_endpoint_limit`,
-    `merchant_unexpected_state`, `production_access_missing`.
+    `merchant_unexpected_state`, `production_access_missing`, 503 where a new limit cannot be
+    told to the vault.
     """
     merchants.check_may_change(asking.caller, body)
     _check_url(house, body.get("webhook_url"))
@@ -131,6 +133,10 @@ async def update_merchant(
         if "webhook_url" in body:
             await _set_url(house, transaction, asking, body["webhook_url"])
         await save_merchant(transaction, changed)
+        if "rate_limit_multiplier" in body:
+            # Under the row's lock, so that of two changes the last is told last.
+            times = changed["rate_limit_multiplier"]
+            await negotiate_limit(house, asking.request_id, identifier, times)
         await announce_merchant(transaction, identifier)
         return await _shown(transaction, asking, identifier)
 

@@ -8,7 +8,7 @@ it (RFC 9700 sections 2.1.1 and 4.14.2).  There is no grace for a client whose a
 
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from domain import oauth
 from domain.oauth import Holder, ProtocolError, invalid_grant
@@ -23,9 +23,16 @@ from runtime.database import Row, Transaction
 Form = Mapping[str, str]
 
 
-async def issue_token(house: House, form: Form, authorization: str | None) -> dict[str, Any]:
-    """The answer of `POST /oauth/token`; raises ProtocolError, and 503."""
-    client = await _proven_client(house, form, authorization)
+class Asker(NamedTuple):
+    """Who asks: the header that may name the client, and the address it comes from."""
+
+    authorization: str | None
+    address: str
+
+
+async def issue_token(house: House, form: Form, asker: Asker) -> dict[str, Any]:
+    """The answer of `POST /oauth/token`; raises ProtocolError, 429, 503."""
+    client = await _proven_client(house, form, asker)
     kind = form.get("grant_type")
     if kind == "authorization_code":
         return await _by_code(house, client, form)
@@ -35,12 +42,12 @@ async def issue_token(house: House, form: Form, authorization: str | None) -> di
     raise ProtocolError("unsupported_grant_type", told)
 
 
-async def revoke_token(house: House, form: Form, authorization: str | None) -> None:
+async def revoke_token(house: House, form: Form, asker: Asker) -> None:
     """Revoke the grant behind a refresh or access token (RFC 7009).
 
-    What is unknown, or another client's, is answered alike.  Raises ProtocolError, and 503.
+    What is unknown, or another client's, is answered alike.  Raises ProtocolError, 429, 503.
     """
-    client = await _proven_client(house, form, authorization)
+    client = await _proven_client(house, form, asker)
     text = form.get("token")
     if text is None:
         raise ProtocolError("invalid_request", "token is missing.")
@@ -104,12 +111,12 @@ async def _by_refresh_token(house: House, client: Row, form: Form) -> dict[str, 
         token = await _token_row(transaction, grant, text)
         if token is None or grant["revoked_at"] is not None or token["expires_at"] <= now:
             raise invalid_grant()
-        # Narrowed for this access token alone (RFC 6749 section 6).
-        scopes = oauth.scopes_asked(form.get("scope"), grant["scopes"])
         answer = None
         if token["used_at"] is not None:
             await _revoke(house, transaction, holder)
         else:
+            # Narrowed for this access token alone (RFC 6749 section 6).
+            scopes = oauth.scopes_asked(form.get("scope"), grant["scopes"])
             await rows.use_refresh_token(
                 transaction, holder.merchant_id, bytes(token["digest"]), now
             )
@@ -155,16 +162,16 @@ async def _revoke(house: House, transaction: Transaction, holder: Holder) -> Non
         await announce_merchant(transaction, holder.merchant_id)
 
 
-async def _proven_client(house: House, form: Form, authorization: str | None) -> Row:
+async def _proven_client(house: House, form: Form, asker: Asker) -> Row:
     """The client, which has proven itself where it has a secret; raises ProtocolError."""
-    said = oauth.credentials(form, authorization)
+    said = oauth.credentials(form, asker.authorization)
     async with house.database.reading() as transaction:
         client = await find_client(transaction, said.client_id)
     refused = oauth.unknown_client(by_header=said.by_header)
     if client is None or (client["secret_hash"] is None) != (said.secret is None):
         raise refused
     if said.secret is not None and not await house.client_secrets.proves(
-        client["id"], client["secret_hash"], said.secret
+        client["id"], client["secret_hash"], said.secret, asker.address
     ):
         raise refused
     return client

@@ -93,7 +93,7 @@ class Exchange:
         self.caller: Caller | None = None  # authenticate
         self.key_refusal: Refusal | None = None  # authenticate
         self.scopes_used: tuple[str, ...] = ()  # authorise
-        self.allowance: Allowance | None = None  # rate_limit, or tell_limits
+        self.allowance: Allowance | None = None  # authenticate, rate_limit, or tell_limits
         self.decision: Decision | None = None  # rate_limit, then charge_items, or tell_limits
         self.body: Any = None  # body
         self.version: str | None = None  # version

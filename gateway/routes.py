@@ -88,7 +88,6 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
             await self._app(scope, receive, send)
             return
         exchange: Exchange = scope[SCOPE_KEY]
-        _refuse_escaped_slash(scope)
         route = self._exact.get(scope["path"]) or self._find(exchange)
         method = scope["method"]
         entry = route.entries.get(method)
@@ -122,14 +121,6 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
         for answered in (method, "HEAD") if method == "GET" else (method,):
             route.entries[answered] = entry
             route.operations[answered] = operation
-
-
-def _refuse_escaped_slash(scope: Scope) -> None:
-    """`%2F` is no separator (RFC 3986 section 2.2), and a proxy before us would not take it for
-    one: two readers of one path must not see two operations."""
-    raw: bytes = scope.get("raw_path") or b""
-    if b"%" in raw and b"%2f" in raw.lower():
-        raise Missing("route_missing")
 
 
 def _tell_methods(exchange: Exchange, route: Route) -> None:

@@ -5,7 +5,6 @@ It never sees headers, bytes or sockets: the pipeline in `gateway/` has dealt wi
 """
 
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from uuid import UUID
 
@@ -36,12 +35,16 @@ class Visitor:
     cookie: str
 
     def cookie_named(self, name: str) -> str | None:
-        """The value of one cookie."""
-        try:
-            found = SimpleCookie(self.cookie).get(name)
-        except CookieError:
-            return None
-        return None if found is None else found.value
+        """The value of one cookie, whatever else the browser keeps for this host.
+
+        Pairs are told apart by semicolons alone (RFC 6265 section 5.4), so that nobody is
+        signed out by a neighbour's cookie that is not what RFC 6265 section 4.1.1 asks for.
+        """
+        for pair in self.cookie.split(";"):
+            found, _, value = pair.strip().partition("=")
+            if found == name:
+                return value
+        return None
 
 
 @dataclass(frozen=True, slots=True)

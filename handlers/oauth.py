@@ -49,9 +49,7 @@ async def delete_oauth_grant(request: Request) -> Answer:
 
 async def create_access_token(request: Request) -> Answer:
     try:
-        issued = await oauth_tokens.issue_token(
-            request.house, request.body, request.guest.authorization
-        )
+        issued = await oauth_tokens.issue_token(request.house, request.body, _asker(request))
     except ProtocolError as error:
         return _refused(error)
     return Answer(200, issued, headers=_NOT_KEPT)
@@ -59,7 +57,7 @@ async def create_access_token(request: Request) -> Answer:
 
 async def revoke_token(request: Request) -> Answer:
     try:
-        await oauth_tokens.revoke_token(request.house, request.body, request.guest.authorization)
+        await oauth_tokens.revoke_token(request.house, request.body, _asker(request))
     except ProtocolError as error:
         return _refused(error)
     return Answer(200, {}, headers=_NOT_KEPT)
@@ -71,6 +69,10 @@ async def retrieve_oauth_metadata(request: Request) -> Answer:
 
 async def retrieve_signing_keys(request: Request) -> Answer:
     return Answer(200, await oauth_documents.key_set(request.house))
+
+
+def _asker(request: Request) -> oauth_tokens.Asker:
+    return oauth_tokens.Asker(request.guest.authorization, request.guest.address)
 
 
 def _refused(error: ProtocolError) -> Answer:

@@ -40,6 +40,9 @@ class BoundDataKeys:
         rows = self._run(TABLES.load, owner=owner, use=use)
         return [(row.version, bytes(row.wrapped)) for row in rows]
 
+    async def samples(self) -> list[bytes]:
+        return [bytes(row.wrapped) for row in self._run(TABLES.samples)]
+
     async def add(self, key: NewKey) -> bool:
         if self._run(TABLES.add, **key._asdict()).rowcount:
             return True

@@ -99,11 +99,16 @@ class KeptRows:
 
     async def _store(self, batch: list[bytes]) -> None:
         rows = b"[" + b",".join(batch) + b"]"
+        # A statement that is given up asks the server to end it, which takes seconds more where
+        # the server stands still: nobody waits for those, nor for the second connection.
+        late = asyncio.get_running_loop().call_later(PATIENCE_SECONDS, self._late)
         try:
             await self._written(rows.decode())
         except Exception as error:
             self._failed(error)
             return
+        finally:
+            late.cancel()
         for _ in batch:
             self._rows.popleft()
             if self._waiting:
@@ -125,6 +130,10 @@ class KeptRows:
     async def _run(self, rows: str) -> None:
         async with asyncio.timeout(PATIENCE_SECONDS):
             await self._lane.rows(self._statement, {"rows": rows})
+
+    def _late(self) -> None:
+        if not self.failing:
+            self._failed(TimeoutError())
 
     def _failed(self, error: Exception) -> None:
         _FAILURES.inc()

@@ -129,6 +129,14 @@ class KeyTables:
             .limit(most)
         )
         after = self._named[0]
+        under = (
+            sa.select(keys.wrapped).where(keys.master_key == self._masters.c.name).limit(1)
+        ).lateral("under")
+        self.samples = compile_sql(
+            sa.select(under.c.wrapped)
+            .select_from(self._masters.join(under, sa.true()))
+            .where(self._masters.c.retired_at.is_(None))
+        )
         self.behind = compile_sql(
             sa.select(self._owner.label("owner"))
             .where(self._sealing, sa.or_(after.is_(None), self._owner > after))
@@ -233,6 +241,11 @@ class WrappedKeyStore:
         async with self._database.reading() as transaction:
             rows = await transaction.all(self._sql.load, owner=owner, use=use)
         return [(row["version"], bytes(row["wrapped"])) for row in rows]
+
+    async def samples(self) -> list[bytes]:
+        """A wrapped key for each master key in use, where it has wrapped any."""
+        async with self._database.reading() as transaction:
+            return [bytes(row["wrapped"]) for row in await transaction.all(self._sql.samples)]
 
     async def add(self, key: NewKey) -> bool:
         """Store a version, unless there is one; False where its master key is not in use."""

@@ -25,6 +25,7 @@ RULES: tuple[Rule, ...] = (
     errors.check_catalogue,
     errors.check_refusal_order,
     errors.check_refusal_headers,
+    errors.check_refusal_shapes,
     errors.check_declared_errors,
     errors.check_admission_errors,
     errors.check_request_errors,

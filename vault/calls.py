@@ -97,6 +97,8 @@ class Calls:
                 return await self._operations.keeping.unconfirmed(request)
             case relay.PublishKey():
                 return await self._operations.announcing.announce(request)
+            case relay.NegotiateLimit():
+                return await self._operations.announcing.negotiate(request)
             case relay.ListAuditHeads():
                 return await self._operations.witnessing.heads(request)
             case relay.ReadAuditSegment():

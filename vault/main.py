@@ -2,12 +2,13 @@
 
 import asyncio
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from uuid import UUID
 
 import uvloop
 
+from adapters.keys import KeysOutOfReach
 from contract.document import load_document
 from contract.operations import compile_operations
 from runtime.clock import Clock, SystemClock
@@ -86,6 +87,9 @@ class Vault:
         async with AsyncExitStack() as ends:
             await self._database.open()
             ends.push_async_callback(self._database.close)
+            with suppress(DatabaseUnavailable, KeysOutOfReach):
+                # What is away is asked when it is needed; what is wrong ends the start.
+                await self._keyring.prove()
             ends.push_async_callback(self._attempts.close)
             ends.push_async_callback(self._tokens.close)
             ends.push_async_callback(self._audit.close)

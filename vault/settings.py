@@ -31,7 +31,7 @@ class Settings:
     relay_port: int
     metrics_port: int
     network_latency: Latency
-    # Times the limits of publishable keys; the processes that share them; whose
+    # Times the limits of publishable keys, at least; the processes that share them; whose
     # `X-Forwarded-For` is believed; requests that may be under way at once.
     publishable_key_multiplier: int = 1
     limiter_processes: int = 1

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from adapters.keys.provider import KeyProvider, KeysOutOfReach, master_of
+from adapters.keys.provider import KeyProvider, KeysOutOfReach, KeyUnusable, master_of
 from runtime.clock import Clock
 from runtime.wrapped_keys import MasterKey, NewKey, WrappedKeys
 
@@ -32,6 +32,10 @@ class DataKeys(Protocol):
 
     async def load(self, owner: UUID, use: str) -> WrappedKeys:
         """Every version and its wrapped key, oldest first."""
+        ...
+
+    async def samples(self) -> list[bytes]:
+        """A wrapped key for each master key in use, where it has wrapped any."""
         ...
 
     async def add(self, key: NewKey) -> bool:
@@ -71,6 +75,7 @@ class Ring(Generic[Opened]):
         self._entries: OrderedDict[UUID, _Entry[Opened]] = OrderedDict()
         self._unwrapped: dict[UUID, dict[tuple[str, int], bytes]] = {}
         self._opening: dict[UUID, asyncio.Task[Opened]] = {}
+        self._is_proven = False
         # How often something was to be forgotten: an opening under way may be behind it.
         self._times_forgotten = 0
 
@@ -106,6 +111,22 @@ class Ring(Generic[Opened]):
         self._times_forgotten += 1
         for owner in self._entries:
             self.forget(owner)
+
+    async def prove(self) -> None:
+        """Raise KeyUnusable unless every master key in use opens what it has wrapped.
+
+        A key directory that is empty, or another's, holds a key of the same name: what it
+        wrapped would be lost as soon as the right one is back.
+        """
+        for wrapped in await self._store.samples():
+            try:
+                await self._provider.unwrap(wrapped)
+            except KeyUnusable as error:
+                raise KeyUnusable(
+                    f"{master_of(wrapped)} does not open what was wrapped by it ({error}):"
+                    " put the right master key back; nothing was changed"
+                ) from None
+        self._is_proven = True
 
     async def add_version(self, owner: UUID) -> int:
         """Seal with a new key from now on; what older ones sealed stays readable.
@@ -160,6 +181,8 @@ class Ring(Generic[Opened]):
         return opened
 
     async def _add(self, owner: UUID, use: str, version: int) -> None:
+        if not self._is_proven:
+            await self.prove()
         for _ in range(_TRIES):
             wrapped = await self._provider.wrap(os.urandom(KEY_BYTES))
             key = NewKey(owner, use, version, wrapped, master_of(wrapped))

@@ -1,9 +1,12 @@
 """Learns who asks from `Authorization: Bearer <secret key or access token>`: 401, or 403.
 
-A key with an allowlist is refused from every other address, before its scopes are told
-apart.  Runs once for each alternative of an operation's security; the key is looked up once.
+A key with an allowlist is refused from every other address, before its scopes are told apart,
+and what it asks from there is counted for that address: with a stolen key that is worth nothing
+elsewhere nobody uses up its merchant's limits.  Runs once for each alternative of an
+operation's security; the key is looked up once.
 """
 
+from domain.allowances import of_stray_key
 from domain.allowlists import admits
 from domain.callers import Caller
 from domain.refusals import Forbidden, Refusal, Unauthenticated
@@ -29,7 +32,7 @@ def bind(proceed: Proceed) -> Proceed:
                     exchange.caller = await exchange.house.tokens.authenticate(text)
                 else:
                     exchange.caller = await exchange.house.keys.authenticate(text, address)
-                _check_address(exchange.caller, address)
+                _check_address(exchange, exchange.caller, address)
             except Refusal as refusal:
                 exchange.key_refusal = refusal
                 raise
@@ -38,8 +41,9 @@ def bind(proceed: Proceed) -> Proceed:
     return authenticated
 
 
-def _check_address(caller: Caller, address: str) -> None:
+def _check_address(exchange: Exchange, caller: Caller, address: str) -> None:
     if caller.allowed_from is not None and not admits(caller.allowed_from, address):
+        exchange.allowance = of_stray_key(caller, address)
         raise Forbidden("ip_not_allowed")
 
 

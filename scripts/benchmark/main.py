@@ -4,6 +4,7 @@ Absolute times drift on a shared machine: read the ratios, and CPU per request.
 """
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -16,7 +17,9 @@ from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
 from scripts.benchmark.load import CONNECTIONS, Load, Result, run_load
 from scripts.benchmark.shop import Shop
+from scripts.benchmark.steps import request_of, show_steps
 from scripts.launcher.house import Options
+from scripts.launcher.private_files import read_json
 from scripts.launcher.stack import Stack
 
 SECONDS = 8
@@ -44,7 +47,7 @@ def main() -> int:
     directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))  # nosec B108  # mkdtemp: 0700, unforeseeable
     try:
         with Stack(directory, Options(port=0)) as stack:
-            _measure(stack, options)
+            (_steps if options.steps else _measure)(stack, options)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return 0
@@ -55,8 +58,21 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
+    parser.add_argument("--steps", action="store_true", help="CPU of each step of the pipeline")
     parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
     return parser.parse_args()
+
+
+def _steps(stack: Stack, options: argparse.Namespace) -> None:
+    shop = Shop(stack.keys)
+    shop.fill(stack.databases.main_owner, 1, FEW_ROWS)
+    path = shop.payment_paths(stack.databases.main)[0]
+    environment = read_json(stack.state.environment)["paymint-api"]
+    requests = {
+        "create": request_of("POST", "/v1/payments", shop.key, json.loads(_CREATE % shop.method)),
+        "retrieve": request_of("GET", path, shop.key),
+    }
+    show_steps(environment, requests)
 
 
 def _measure(stack: Stack, options: argparse.Namespace) -> None:

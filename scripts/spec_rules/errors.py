@@ -136,9 +136,26 @@ def check_refusal_headers(document: Node) -> Iterator[Finding]:
                 yield at(place, "responses", status), f"the header {name} is not declared"
 
 
+def check_refusal_shapes(document: Node) -> Iterator[Finding]:
+    """All refusals of an operation are of one shape: a page's are pages, OAuth's are OAuth's."""
+    for place, _, operation in operations(document):
+        found = [resolve(document, response) for response in operation["responses"].values()]
+        shapes = {shape for response in found if (shape := refusal_shape(response))}
+        if len(shapes) > 1:
+            yield at(place, "responses"), f"refusals of several shapes: {sorted(shapes)}"
+
+
+def refusal_shape(response: Node) -> str | None:
+    """The media type and schema of a refusal; None of another answer."""
+    for media_type, media in response.get("content", {}).items():
+        if media.get("schema") in REFUSALS:
+            return f"{media_type} {media['schema']['$ref']}"
+    return None
+
+
 def is_refusal(response: Node) -> bool:
     """Whether it answers with an error; 304 answers with nothing."""
-    return any(media.get("schema") in REFUSALS for media in response.get("content", {}).values())
+    return refusal_shape(response) is not None
 
 
 def check_declared_errors(document: Node) -> Iterator[Finding]:

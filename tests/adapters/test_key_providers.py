@@ -318,6 +318,9 @@ class MemoryKeys:
     async def load(self, owner: object, use: str) -> WrappedKeys:
         return sorted(self.kept.get((owner, use), {}).items())
 
+    async def samples(self) -> list[bytes]:
+        return [key for versions in self.kept.values() for key in versions.values()][:1]
+
     async def add(self, key: NewKey) -> bool:
         self.kept.setdefault((key.owner, key.use), {}).setdefault(key.version, key.wrapped)
         return True

@@ -25,6 +25,8 @@ FORMS = {
     "webhook_url": f"https://shop.example.com/{NUMBER}",
     "receipt_url": f"https://shop.example.com/{NUMBER}",
     "path": f"/v1/{NUMBER}",
+    "return_to": f"/{NUMBER}",
+    "redirect_uris[]": f"https://shop.example.com/{NUMBER}",
 }
 HOUSES: tuple[House, ...] = ("gateway", "vault")
 # Texts by their type in which no card number is looked for, because none could be kept: ids
@@ -34,6 +36,8 @@ EXEMPT = {
     *("ip_allowlist[]", "merchant_id", "object_id", "payment_id", "payment_method_id", "token"),
     *("wallet.payload", "webhook_endpoint_id", "idempotency_key", "resource_id", "fields"),
     *("starting_after", "ending_before", "card.cvc"),
+    # A digest on our own forms; a word of eight characters, too short for a card number.
+    *("form_token", "mode"),
 }
 
 
@@ -112,6 +116,8 @@ def with_text(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
     first, _, rest = name.partition(".")
     if rest == "*":
         return {**body, first: {"order_id": value}}
+    if first.endswith("[]"):
+        return {**body, first.removesuffix("[]"): [value]}
     return {**body, first: with_text(body[first], rest, value) if rest else value}
 
 
@@ -144,7 +150,10 @@ def test_a_card_number_is_refused_wherever_a_text_is_kept(
     if "data" in options:
         assert 400 <= answer.status_code < 500
         return
-    named = text.name.replace(".*", ".order_id")
+    if node["tags"] == ["pages"]:
+        assert (answer.status_code, CARD_NUMBER_IN_TEXT in answer.text) == (400, True)
+        return
+    named = text.name.replace(".*", ".order_id").replace("[]", "[0]")
     assert error(answer) == (400, CARD_NUMBER_IN_TEXT, named)
 
 

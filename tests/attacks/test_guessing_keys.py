@@ -6,6 +6,7 @@ Revoking at once in every process: tests/journeys/test_two_processes.py.
 import os
 import re
 import statistics
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from psycopg import sql
 
 from tests.journeys.accounts import new_key, using
+from tests.people import PASSWORD, new_address
+from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, error, told
 from tests.tenancy.searching import rows_with, tables
 
@@ -24,6 +27,10 @@ from tests.tenancy.searching import rows_with, tables
 AT_REST = re.compile(r"\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}")
 AT_ONCE = 50
 GUESSES = 40
+KEYS_AT_ONCE = 40
+# Fewer than may wait (flows/authentication.py).
+PASSWORDS_AT_ONCE = 30
+PATIENCE_SECONDS = 10.0
 ROUNDS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -169,3 +176,46 @@ def test_a_key_that_is_used_wrongly_harms_nobody_else(shop: Shop, merchant: Merc
         for _ in range(5):
             told(merchant.ask("GET", "/v1/payments"), 200)
     assert {each.result().status_code for each in guessing} == {401}
+
+
+def test_whoever_has_keys_made_keeps_no_key_from_being_proven(
+    shop: Shop, merchant: Merchant
+) -> None:
+    """New secrets are hashed elsewhere: a first use does not queue behind them."""
+    other = shop.open_account()
+    unproven = using(other, new_key(other))
+    with ThreadPoolExecutor(KEYS_AT_ONCE) as threads:
+        making = [threads.submit(new_key, merchant) for _ in range(KEYS_AT_ONCE)]
+        assert eventually(lambda: any(each.done() for each in making), PATIENCE_SECONDS)
+        unproven.get("/v1/payments")
+        made_before = sum(each.done() for each in making)
+        assert all(each.result() for each in making)
+    assert made_before < KEYS_AT_ONCE / 2
+
+
+def test_whoever_guesses_passwords_keeps_no_key_from_being_proven(
+    shop: Shop, merchant: Merchant
+) -> None:
+    """A first use does not queue behind the passwords that wait to be looked at."""
+    unproven = [using(merchant, new_key(merchant)) for _ in range(3)]
+    over, guessed, overtaken = threading.Event(), [], []
+
+    def guess() -> None:
+        form = {"email": new_address(), "password": PASSWORD, "code": "000000"}
+        while not over.is_set():
+            sent = {"Origin": shop.base_url}
+            guessed.append(shop.http.post("/sign_in", data=form, headers=sent).status_code)
+
+    with ThreadPoolExecutor(PASSWORDS_AT_ONCE) as threads:
+        guessing = [threads.submit(guess) for _ in range(PASSWORDS_AT_ONCE)]
+        try:
+            assert eventually(lambda: len(guessed) >= PASSWORDS_AT_ONCE, PATIENCE_SECONDS)
+            for user in unproven:
+                before = len(guessed)
+                user.get("/v1/payments")
+                overtaken.append(len(guessed) - before)
+        finally:
+            over.set()
+        assert all(each.result() is None for each in guessing)
+    assert set(guessed) == {422}
+    assert min(overtaken) < PASSWORDS_AT_ONCE / 2

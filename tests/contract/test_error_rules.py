@@ -11,10 +11,12 @@ from scripts.spec_rules.errors import (
     check_catalogue,
     check_refusal_headers,
     check_refusal_order,
+    check_refusal_shapes,
 )
 
 DOCUMENT = load_document()
-RULES = (check_catalogue, check_refusal_order, check_refusal_headers)
+RULES = (check_catalogue, check_refusal_order, check_refusal_headers, check_refusal_shapes)
+TOO_MANY = {"$ref": "#/components/responses/TooManyRequests"}
 Spoil = Callable[[dict[str, Any]], object]
 
 
@@ -50,6 +52,10 @@ def test_the_document_has_no_fault() -> None:
                 "WWW-Authenticate"
             ),
             "WWW-Authenticate is not declared",
+        ),
+        (
+            lambda d: d["paths"]["/sign_in"]["get"]["responses"].update({"429": TOO_MANY}),
+            "refusals of several shapes",
         ),
     ],
 )

@@ -31,7 +31,7 @@ SECONDS = "[1-9][0-9]*"
 # What a client acts on beside the code (blueprint section 6); no other refusal carries these.
 TELLING: dict[int | str, tuple[str, str]] = {
     401: ("www-authenticate", 'Bearer realm="paymint"'),
-    405: ("allow", "GET, HEAD, POST"),
+    405: ("allow", "GET, HEAD, OPTIONS, POST"),
     429: ("retry-after", SECONDS),
     503: ("retry-after", SECONDS),
     "idempotency_key_in_use": ("retry-after", SECONDS),

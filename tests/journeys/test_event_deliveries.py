@@ -1,5 +1,6 @@
 """Events over HTTP: found by type and object, their deliveries read, retried to one endpoint."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,8 @@ from tests.serving import eventually
 from tests.shop import Merchant, error, told
 
 ARRIVAL_SECONDS = 5.0
+RETRIES = 200
+RETRIES_AT_ONCE = 20
 
 
 def deliveries(merchant: Merchant, event: str, **query: Any) -> list[dict[str, Any]]:
@@ -143,3 +146,26 @@ def test_what_is_another_merchants_cannot_be_retried_to(
         assert error(answer) == (404, "resource_missing", "webhook_endpoint_id")
     assert error(rival.ask("GET", f"/v1/events/{event}/deliveries"))[0] == 404
     assert rival.events(object_id=merchant.events()[0]["data"]["object"]["id"]) == []
+
+
+def test_a_storm_of_retries_is_no_storm_at_the_receiver(
+    merchant: Merchant, receiver: Receiver
+) -> None:
+    """However often an event is retried at once, one delivery of it waits or is under way."""
+    merchant.endpoint(receiver.url)
+    merchant.pay()
+    receiver.wait_for("payment.captured", ARRIVAL_SECONDS)
+    event = merchant.events()[0]["id"]
+    with ThreadPoolExecutor(RETRIES_AT_ONCE) as threads:
+        asked = [threads.submit(retry, merchant, event) for _ in range(RETRIES)]
+        assert {each.result()["id"] for each in asked} == {event}
+
+    def settled() -> bool:
+        (delivery,) = deliveries(merchant, event)
+        return bool(delivery["state"] == "succeeded")
+
+    assert eventually(settled, ARRIVAL_SECONDS)
+    (delivery,) = deliveries(merchant, event)
+    arrived = len(receiver.of_type("payment.captured"))
+    assert delivery["attempts_made"] == arrived
+    assert 1 < arrived < RETRIES / 4

@@ -12,6 +12,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.people import (
+    COOKIE,
     PASSWORD,
     Browser,
     cookie_of,
@@ -75,6 +76,16 @@ def test_the_cookie_is_for_this_origin_alone_and_out_of_reach(
         "SameSite=Lax",
     }
     assert answer.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "neighbour",
+    ['theme={"dark":true}', 'quoted="open', "two=a b", "bare", "odd@name=1", "a=" + "\\\\" * 900],
+)
+def test_a_neighbours_odd_cookie_signs_nobody_out(browser: Browser, neighbour: str) -> None:
+    both = f"{neighbour}; {COOKIE}={browser.cookie}; last=1"
+    answer = browser.get("/sessions", Cookie=both)
+    assert (answer.status_code, "Signed in as" in answer.text) == (200, True)
 
 
 def test_signing_in_gives_a_new_cookie_and_ends_the_old_session(

@@ -69,7 +69,7 @@ def test_a_deleted_user_is_out_at_once(shop: Shop, merchant: Merchant) -> None:
     assert merchant.get("/v1/users")["total_count"] == 0
     with shop.database() as connection:
         left = connection.execute(
-            "SELECT email, name, password_hash, totp_seed FROM users"
+            "SELECT email_sealed, name_sealed, password_hash, totp_seed_sealed FROM users"
             " WHERE deleted_at IS NOT NULL AND merchant_id = %s",
             (merchant.id.removeprefix("mch_"),),
         ).fetchall()
@@ -189,7 +189,7 @@ def test_nothing_of_a_person_is_stored_in_clear(shop: Shop, merchant: Merchant) 
 
 def dumped(shop: Shop, process: str) -> str:
     """Every row of a database as text; bytes as they are, not in hexadecimal."""
-    with shop.database(process) as connection:
+    with shop.owned_database(process) as connection:
         tables = connection.execute(
             "SELECT schemaname, tablename FROM pg_tables"
             " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"

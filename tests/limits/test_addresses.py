@@ -1,9 +1,11 @@
 """Limits of a client address, behind a proxy that is believed and before those that are not."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -11,11 +13,14 @@ import pytest
 
 from domain.allowlists import networks
 from domain.client_addresses import client_address, counted_as
-from tests.journeys.accounts import new_key, using
+from tests.journeys.accounts import new_key, operate, using
+from tests.oauth.partner import refused, register
 from tests.serving import eventually
 from tests.shop import ACCOUNT, Merchant, Shop, bearer, card, error, told
 
 NUMBERS = count(1)
+# More than an address may ask in the test's time, of its 60 requests a minute.
+PUBLIC_BURST_AT_MOST = 200
 TRUSTED = networks(["10.0.0.0/8", "127.0.0.1/32", "2001:db8:1::/48"])
 
 
@@ -96,6 +101,43 @@ def test_who_shows_no_key_is_counted_by_address(narrow: Shop) -> None:
     assert {narrow.http.get("/healthz", headers=here).status_code for _ in range(80)} == {200}
 
 
+def test_a_page_says_in_words_that_it_was_asked_too_often(narrow: Shop) -> None:
+    here = coming(fresh_address())
+    refused = refused_at_last(lambda: narrow.http.get("/sign_in", headers=here))
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert refused.text.startswith("<!doctype html>")
+    assert "rate_limited" in refused.text and refused.headers["x-request-id"] in refused.text
+    assert "content-security-policy" in refused.headers
+    # A form is refused alike, before it is read.
+    posted = refused_at_last(lambda: narrow.http.post("/sign_in", content=b"x", headers=here))
+    assert posted.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_oauth_refuses_too_many_requests_in_its_own_words(narrow: Shop) -> None:
+    here = coming(fresh_address())
+    for path in ("/oauth/token", "/v1/oauth/revoke"):
+
+        def ask(path: str = path) -> httpx.Response:
+            return narrow.http.post(path, data={"token": "x"}, headers=here)
+
+        refused = refused_at_last(ask)
+        told_why = refused.json()
+        assert set(told_why) == {"error", "error_description"}
+        assert told_why["error"] == "temporarily_unavailable"
+        assert refused.headers["content-type"] == "application/json"
+
+
+def refused_at_last(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The first 429 of an address that asks without a pause; it says how long to wait."""
+    for _ in range(PUBLIC_BURST_AT_MOST):
+        answer = ask()
+        if answer.status_code == 429:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.headers["cache-control"] == "no-store"
+            return answer
+    raise AssertionError("was never refused")
+
+
 def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Shop) -> None:
     merchant, here = account(narrow), fresh_address()
     told(merchant.ask("GET", "/v1/payments", headers=coming(here)), 200)
@@ -114,6 +156,29 @@ def test_wrong_keys_stop_hashing_and_not_the_shop_at_the_same_address(narrow: Sh
     assert unproven.ask("GET", "/v1/payments", headers=coming(here)).status_code == 429
     told(unproven.ask("GET", "/v1/payments", headers=coming(fresh_address())), 200)
     told(unproven.ask("GET", "/v1/payments", headers=coming(here)), 200)
+
+
+def test_wrong_client_secrets_stop_hashing_and_not_the_client_at_the_same_address(
+    narrow: Shop,
+) -> None:
+    here, known, unknown = fresh_address(), register(narrow), register(narrow)
+
+    def ask(client: dict[str, Any], address: str, secret: str | None = None) -> httpx.Response:
+        form = {"grant_type": "refresh_token", "refresh_token": "x", "client_id": client["id"]}
+        form["client_secret"] = secret or client["secret"]
+        return narrow.http.post("/oauth/token", data=form, headers=coming(address))
+
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    guesses = [refused(ask(known, here, f"pcs_{n}")) for n in range(5)]
+    assert guesses == [(401, "invalid_client")] * 5
+    stopped = ask(known, here, "pcs_6")
+    assert stopped.status_code == 429
+    assert int(stopped.headers["retry-after"]) >= 1
+    # Who was proven before, or asks from elsewhere, is served.
+    assert refused(ask(known, here)) == (400, "invalid_grant")
+    assert ask(unknown, here).status_code == 429
+    assert refused(ask(unknown, fresh_address())) == (400, "invalid_grant")
+    assert refused(ask(unknown, here)) == (400, "invalid_grant")
 
 
 def test_good_keys_are_not_counted_as_wrong_ones(narrow: Shop) -> None:
@@ -137,6 +202,20 @@ def test_an_allowlist_and_the_request_log_see_the_client(narrow: Shop) -> None:
     assert eventually(lambda: here in addresses(), 5.0)
 
 
+def test_a_key_that_was_stolen_and_is_worthless_uses_up_nothing(narrow: Shop) -> None:
+    """Outside of its allowlist a key gets 403, and its merchant is still served."""
+    merchant, here, thief = account(narrow), fresh_address(), coming(fresh_address())
+    bound = using(merchant, new_key(merchant, ip_allowlist=[here]))
+    told(bound.ask("GET", "/v1/payments", headers=coming(here)), 200)
+    stolen = [bound.ask("GET", "/v1/payments", headers=thief) for _ in range(150)]
+    assert {error(each)[:2] for each in stolen} == {(403, "ip_not_allowed")}
+    assert all("x-ratelimit-remaining" in each.headers for each in stolen)
+    assert stolen[-1].headers["x-ratelimit-remaining"] == "0"
+    for at in (bound, merchant):
+        answer = at.ask("GET", "/v1/payments", headers=coming(here))
+        assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (200, "25")
+
+
 def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> None:
     merchant, stranger, payer = account(narrow), fresh_address(), fresh_address()
 
@@ -158,6 +237,24 @@ def test_a_shop_cannot_be_stopped_through_its_publishable_key(narrow: Shop) -> N
     assert (answer.status_code, answer.headers["x-ratelimit-remaining"]) == (201, "10")
     # Nor does it touch what the secret key may do.
     told(merchant.pay_answer(answer.json()["id"], key=str(uuid4())), 201)
+
+
+def test_what_was_negotiated_counts_for_publishable_keys_too(narrow: Shop) -> None:
+    merchant, payer = account(narrow), coming(fresh_address())
+    earlier = merchant.publishable_key
+
+    def limit(key: str = earlier) -> str:
+        asker = replace(merchant, publishable_key=key)
+        return str(asker.token_answer(card(), **payer).headers["x-ratelimit-limit"])
+
+    assert limit() == "10"
+    path = f"/v1/merchants/{merchant.id}"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 3}), 200)
+    assert eventually(lambda: limit() == "30", 1.0), "not at the vault within a second"
+    later = told(merchant.ask("POST", "/v1/api_keys", {"type": "publishable", "name": "B"}), 201)
+    assert limit(later["secret"]) == "30"
+    told(operate(narrow, "PATCH", path, {"rate_limit_multiplier": 1}), 200)
+    assert eventually(lambda: limit() == "10", 1.0)
 
 
 @contextmanager

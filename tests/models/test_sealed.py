@@ -8,7 +8,9 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from adapters.keys import Seals, file_provider
+from adapters.keys import KeyUnusable, Seals, file_provider
+from adapters.keys.file import FileKeys
+from adapters.keys.ring import KEY_BYTES
 from flows.migrate import migrate_and_seal
 from models.data_keys import DataKeyStore
 from models.migrate import migrate
@@ -44,9 +46,8 @@ _ROWS = f"""
     SELECT gen_random_uuid(), '{MERCHANT}', false, 'n' || n || '@example.com', NULL, '{{}}', now()
     FROM generate_series(1, 1200) AS n;
     INSERT INTO idempotency_keys (key, merchant_id, livemode, digest, status, reply, created_at)
-    VALUES ('{KEY}', '{MERCHANT}', false, '\\x00', 201, '{REPLIED}', now());
-    INSERT INTO data_keys (owner_id, use, version, wrapped)
-    SELECT '{ENDPOINT}', 'seal', 1, '\\x00'"""
+    VALUES ('{KEY}', '{MERCHANT}', false, '\\x00', 201, '{REPLIED}', now())"""
+_WRAPPED = "INSERT INTO data_keys (owner_id, use, version, wrapped) VALUES (%s, 'seal', 1, %s)"
 
 
 def test_every_sealed_column_is_registered() -> None:
@@ -62,12 +63,15 @@ def test_every_sealed_column_is_registered() -> None:
 
 
 @pytest.fixture
-def old(cluster: Cluster) -> str:
+def old(cluster: Cluster, tmp_path: Path) -> str:
     """A database of the version before, with something of every kind in clear."""
     url = cluster.database()
     upgrade(url, BEFORE)
     with engine(url).begin() as connection:
         connection.exec_driver_sql(_ROWS)
+        # As it was before master keys had names: without one.
+        _, wrapped = FileKeys(tmp_path).wrap(bytes(KEY_BYTES))
+        connection.exec_driver_sql(_WRAPPED, (ENDPOINT, wrapped))
     return url
 
 
@@ -111,6 +115,14 @@ def test_what_was_in_clear_is_sealed_on_the_way(old: str, tmp_path: Path) -> Non
 
     wanted = [b"whsec_new", b"whsec_old", b"ada@example.com", b"Ada", REPLIED.encode()]
     assert asyncio.run(opened()) == wanted
+
+
+def test_nothing_is_sealed_by_another_master_key(old: str, tmp_path: Path) -> None:
+    with pytest.raises(KeyUnusable, match="put the right master key back"):
+        migrate_and_seal(old, file_provider(tmp_path / "another"))
+    with engine(old).connect() as connection:
+        clear = sa.text("SELECT count(*) FROM customers WHERE email IS NOT NULL")
+        assert connection.execute(clear).scalar() == 1201
 
 
 def test_without_keys_nothing_is_done(old: str) -> None:

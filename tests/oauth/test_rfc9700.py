@@ -77,6 +77,10 @@ def test_an_unknown_client_is_answered_on_a_page(partner: Partner, client_id: st
         "https:///callback",
         "https://partner.example:0/callback",
         "https://partner.example/\\evil",
+        # It would be a directive of the consent page's policy, and stand before ours.
+        "https://partner.example;frame-ancestors/callback",
+        "https://partner.example,evil.example/callback",
+        "https://'self'/callback",
     ],
 )
 def test_a_client_cannot_register_it(shop: Shop, uri: str) -> None:
@@ -221,6 +225,13 @@ def test_a_refresh_token_that_is_shown_twice_ends_the_family(partner: Partner) -
             lambda: partner.use(tokens["access_token"]).status_code == 401,  # noqa: B023
             REVOKED_SECONDS,
         )
+
+
+def test_a_scope_that_is_refused_hides_no_second_use(partner: Partner) -> None:
+    first = partner.grant()
+    second = told(partner.refresh(first["refresh_token"]), 200)
+    assert refused(partner.refresh(first["refresh_token"], scope="x")) == INVALID_GRANT
+    assert refused(partner.refresh(second["refresh_token"])) == INVALID_GRANT
 
 
 def test_of_many_who_use_one_refresh_token_one_wins(partner: Partner) -> None:

@@ -1,6 +1,7 @@
 """Customers changed, deleted and given cards at the same moment."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
@@ -13,6 +14,8 @@ from domain.ids import from_text
 from domain.refusals import Missing, PreconditionFailed, Unprocessable
 from flows.customers import remove_customer, update_customer
 from flows.payment_methods import create_payment_method
+from models.sealed import CUSTOMER_NAME
+from runtime.database import POOL_MAX_CONNECTIONS
 from tests.flows.test_lost_processes import play
 from tests.flows.till import Till
 from tests.races.rush import Answered, Rush, rush, together
@@ -48,6 +51,25 @@ def test_a_change_of_what_was_changed_since_is_412(shop: Shop, merchant: Merchan
         assert await remove_customer(till.house, _asking(till, None), customer)
         with pytest.raises(Missing):
             await update_customer(till.house, _asking(till, frozenset({1})), customer, {})
+
+    play(shop, merchant, story)
+
+
+def test_a_key_is_found_while_every_connection_waits_for_one(
+    shop: Shop, merchant: Merchant
+) -> None:
+    """A transaction may need a key that was forgotten since it began."""
+    owner = from_text("mch", merchant.id)
+    assert owner is not None
+
+    async def story(till: Till) -> None:
+        seals = till.house.seals
+        sealed = await seals.seal(owner, CUSTOMER_NAME, b"Ada")
+        async with AsyncExitStack() as held:
+            for _ in range(POOL_MAX_CONNECTIONS):
+                await held.enter_async_context(till.house.database.transaction())
+            seals.forget_all()
+            assert await seals.open(owner, CUSTOMER_NAME, sealed) == b"Ada"
 
     play(shop, merchant, story)
 

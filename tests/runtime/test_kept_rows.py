@@ -1,6 +1,9 @@
 """Rows that must be stored: in their order, once, after whatever stood in the way."""
 
 import asyncio
+import os
+import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,10 +13,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from runtime.batches import NUMBER, rows_of, text_of
+from runtime.kept_rows import PATIENCE_SECONDS as ANSWERED_WITHIN_SECONDS
 from runtime.kept_rows import KeptRows
 
 PATIENCE_SECONDS = 15.0
 KEPT = 40
+STALL_SLACK_SECONDS = 1.5
 NOTES = sa.Table(
     "notes", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True, autoincrement=False)
 )
@@ -103,6 +108,44 @@ def test_rows_outlive_a_failure_in_their_order(notes: str) -> None:
     asyncio.run(scenario())
     assert in_order(notes) == list(range(KEPT + 2))
     assert changes == [True, False]
+
+
+@contextmanager
+def standing_still(url: str) -> Iterator[None]:
+    """Servers of the connections to this database answer nothing, not even a cancellation."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        others = connection.execute(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).fetchall()
+        for (process,) in others:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for (process,) in others:
+                os.kill(process, signal.SIGCONT)
+
+
+def test_a_server_that_stands_still_delays_nobody_longer(notes: str) -> None:
+    async def scenario() -> None:
+        rows = KeptRows(notes, statement())
+        first = rows.put(row(0))
+        assert first is not None
+        await first
+        with standing_still(notes):
+            began = time.monotonic()
+            second = rows.put(row(1))
+            assert second is not None
+            await second
+            assert rows.failing
+            assert time.monotonic() - began < ANSWERED_WITHIN_SECONDS + STALL_SLACK_SECONDS
+        rows.put(row(2))
+        await until(rows, failing=False)
+        await rows.close()
+
+    asyncio.run(scenario())
+    assert in_order(notes) == [0, 1, 2]
 
 
 def test_a_lost_connection_is_no_failure(notes: str) -> None:

@@ -4,19 +4,21 @@ Whoever adds a kind of secret to the product adds its line here.
 """
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
-from tests.journeys.accounts import approve, new_key, take_live_keys
+from tests.journeys.accounts import approve, new_key, operate, take_live_keys
+from tests.oauth.partner import CALLBACK, TWO_SCOPES, Partner, signing_key
+from tests.people import Browser, enrol, new_address
 from tests.shop import Merchant, Shop, told
 
 # Luhn-valid, and used by no other test.
 SAVED_CARD: Final = "4539578763621486"
 PAID_CARD: Final = "4716461583322103"
 
-# Makes one secret and answers every text that must be found nowhere afterwards.
-Make = Callable[[Shop, Merchant], list[str]]
+# Makes one secret and answers every text, and all bytes, that must be found nowhere afterwards.
+Make = Callable[[Shop, Merchant], Sequence[str | bytes]]
 
 
 def _account_keys(shop: Shop, merchant: Merchant) -> list[str]:
@@ -87,6 +89,61 @@ def _person(shop: Shop, merchant: Merchant) -> list[str]:
     return emails + names
 
 
+def _signed_in(shop: Shop, merchant: Merchant) -> tuple[Browser, list[str]]:
+    """Somebody with a name and a password of their own, and all that must not be told of them."""
+    browser, mark = Browser(shop, new_address()), secrets.token_hex(8)
+    name, password = f"Grace {mark}", f"copper-{mark}-Lantern"
+    key, body = str(uuid4()), {"email": browser.email, "name": name}
+    invited, again = (told(merchant.ask("POST", "/v1/users", body, key=key), 201) for _ in range(2))
+    assert again["invitation_url"] is None
+    browser.user = invited["id"]
+    link = invited["invitation_url"].removeprefix(shop.base_url)
+    assert enrol(browser, link, password).status_code == 303
+    assert browser.sign_in(password=password + "x").status_code == 422
+    browser.wait_for_codes()
+    assert browser.sign_in(password=password).status_code == 303
+    assert merchant.get("/v1/users")["data"][0]["name"] == name
+    assert browser.cookie is not None
+    token = link.rpartition("/")[2]
+    return browser, [browser.email, name, password, browser.seed, token, browser.cookie]
+
+
+def _user(shop: Shop, merchant: Merchant) -> list[str]:
+    browser, found = _signed_in(shop, merchant)
+    assert browser.get("/sessions").status_code == 200
+    told(merchant.ask("DELETE", f"/v1/users/{browser.user}"), 200)
+    return found
+
+
+def _oauth(shop: Shop, merchant: Merchant) -> list[str]:
+    """A client's secret, codes used and unused, and the tokens of a grant."""
+    names = {"name": "Ledger Sync", "type": "confidential"}
+    body = {**names, "redirect_uris": [CALLBACK], "scopes": TWO_SCOPES}
+    key = str(uuid4())
+    client, again = (
+        told(operate(shop, "POST", "/v1/oauth_clients", body, key=key), 201) for _ in range(2)
+    )
+    assert again["secret"] is None
+    browser, found = _signed_in(shop, merchant)
+    partner = Partner(shop, browser, client)
+    (used, verifier), (unused, _) = partner.code(), partner.code()
+    tokens = told(partner.exchange(used, verifier), 200)
+    assert partner.use(tokens["access_token"]).status_code == 200
+    rotated = told(partner.refresh(tokens["refresh_token"]), 200)
+    assert partner.use(rotated["access_token"]).status_code == 200
+    assert partner.revoke(rotated["refresh_token"]).status_code == 200
+    found += [client["secret"], used, unused]
+    found += [each["refresh_token"] for each in (tokens, rotated)]
+    # Header and claims are no secret; what a request must have is the signature.
+    return found + [each["access_token"].rpartition(".")[2] for each in (tokens, rotated)]
+
+
+def _signing_key(shop: Shop, merchant: Merchant) -> list[bytes]:
+    """A prime and the exponent, of which any encoding of the private key has the bytes."""
+    numbers = signing_key(shop)[1].private_numbers()
+    return [each.to_bytes(256).lstrip(b"\0") for each in (numbers.p, numbers.q, numbers.d)]
+
+
 KINDS: Final[Mapping[str, Make]] = {
     "keys of an account": _account_keys,
     "API key, and the one it is rolled to": _api_key,
@@ -95,4 +152,7 @@ KINDS: Final[Mapping[str, Make]] = {
     "card number": _card,
     "bank account number": _bank_account,
     "a customer's address and name": _person,
+    "a user's address, name, password and second factor, invitation and session": _user,
+    "secret of an OAuth client, code, refresh token, access token": _oauth,
+    "the key that signs access tokens": _signing_key,
 }

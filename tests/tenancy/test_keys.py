@@ -134,7 +134,8 @@ def test_the_operators_key_sees_no_payments(shop: Shop, row: OperationRow) -> No
 def test_the_operators_key_opens_accounts_and_keys_only() -> None:
     opened = {row.operation_id for row in SECURED if (OPERATOR,) in row.scopes}
     tags = {row.tag for row in OPERATIONS if row.operation_id in opened}
-    assert tags == {"merchants", "api_keys", "oauth"}
+    # Alerts: those of the platform itself (tests/journeys/test_alerts.py).
+    assert tags == {"merchants", "api_keys", "oauth", "alerts"}
     assert opened >= {"create_merchant", "suspend_api_key"}
     assert not opened & {"roll_api_key", "create_live_keys", "request_production_access"}
 

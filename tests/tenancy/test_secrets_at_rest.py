@@ -18,7 +18,10 @@ from tests.tenancy.secrets import KINDS
 
 # Longer texts than this are not read at once.
 PIECE_BYTES = 16 * 1024 * 1024
-LONGEST_MARK_BYTES = 512
+LONGEST_MARK_BYTES = 1024
+# So many bytes are so many characters; so many of these are sought of a key.
+BASE64_BYTES, BASE64_CHARACTERS = 3, 4
+PEM_MARK = 24
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +31,11 @@ def made(shop: Shop) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for kind, make in KINDS.items():
         for number, text in enumerate(make(shop, merchant)):
-            for form, mark in forms(text).items():
+            of = forms(text) if isinstance(text, str) else forms_of_bytes(text)
+            for form, mark in of.items():
                 found[f"{kind} {number} as {form}"] = mark
     assert len(found) > len(KINDS)
+    assert max(len(mark) for mark in found.values()) <= LONGEST_MARK_BYTES
     return found
 
 
@@ -43,6 +48,18 @@ def forms(text: str) -> dict[str, bytes]:
         shown |= {"key": key, "key in hex": key.hex().encode()}
     # The last characters of base64 depend on what follows.
     return {form: mark[:-2] if form == "base64" else mark for form, mark in shown.items()}
+
+
+def forms_of_bytes(key: bytes) -> dict[str, bytes]:
+    """Bytes of a key as they are, in hexadecimal, and inside of a longer text of base64."""
+    shown = {"bytes": key, "hex": key.hex().encode()}
+    for shift in range(BASE64_BYTES):
+        # The first characters depend on what stands before; of two places a line of PEM ends
+        # in one at most.
+        inside = b64encode(bytes(shift) + key)[BASE64_CHARACTERS:]
+        for place in (0, PEM_MARK):
+            shown[f"base64 after {shift} at {place}"] = inside[place : place + PEM_MARK]
+    return shown
 
 
 def held_in(content: bytes, made: dict[str, bytes]) -> list[str]:

@@ -26,6 +26,9 @@ class MemoryStore:
         await asyncio.sleep(0)
         return sorted(self.kept.get((merchant_id, purpose), {}).items())
 
+    async def samples(self) -> list[bytes]:
+        return [key for versions in self.kept.values() for key in versions.values()][:1]
+
     async def add(self, key: NewKey) -> bool:
         self.kept.setdefault((key.owner, key.use), {}).setdefault(key.version, key.wrapped)
         return True
@@ -121,6 +124,29 @@ def test_keys_are_opened_once_and_read_again_after_five_minutes(tmp_path: Path) 
         assert ring.at_hand(merchant_id) is None
         await ring.of(merchant_id)
         assert store.loads > loads
+
+    asyncio.run(scenario())
+
+
+def test_nothing_is_wrapped_where_another_key_took_the_place(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        store = MemoryStore()
+        known = uuid7()
+        await keyring(tmp_path, store).of(known)
+        (tmp_path / "keys").rename(tmp_path / "mislaid")
+        stray = keyring(tmp_path, store)
+        with pytest.raises(KeyUnusable, match="put the right master key back"):
+            await stray.prove()
+        before = {place: dict(versions) for place, versions in store.kept.items()}
+        with pytest.raises(KeyUnusable):
+            await stray.of(uuid7())
+        assert store.kept == before
+        (tmp_path / "keys" / "master.key").unlink()
+        (tmp_path / "mislaid" / "master.key").rename(tmp_path / "keys" / "master.key")
+        # The same process goes on once the right key is there.
+        await stray.prove()
+        await stray.of(known)
+        await stray.of(uuid7())
 
     asyncio.run(scenario())
 

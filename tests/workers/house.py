@@ -54,16 +54,22 @@ class Place:
 
 
 class MovableClock(SystemClock):
-    """The machine's clock, moved forward at will."""
+    """The machine's clock, moved forward or stopped at will."""
 
     def __init__(self) -> None:
         self._moved_ms = 0
+        self._stopped_ms: int | None = None
+
+    def stop(self) -> None:
+        """From here on only `advance` moves it."""
+        self._stopped_ms = super().unix_ms()
 
     def advance(self, span: timedelta) -> None:
         self._moved_ms += span // timedelta(milliseconds=1)
 
     def unix_ms(self) -> int:
-        return super().unix_ms() + self._moved_ms
+        began = self._stopped_ms
+        return (super().unix_ms() if began is None else began) + self._moved_ms
 
 
 @dataclass

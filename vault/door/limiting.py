@@ -30,9 +30,13 @@ class DoorLimits:
         self._memory = LimitMemory()
         self._began_ms = clock.unix_ms() - int(clock.monotonic() * 1000)
 
-    def decide(self, key: str, scope: Message) -> tuple[Allowance, Decision]:
-        """Charge one request with `key` to the address that it came from."""
-        allowance = of_publishable_key(key, self.address(scope), self._multiplier)
+    def decide(self, key: str, negotiated: int, scope: Message) -> tuple[Allowance, Decision]:
+        """Charge one request with `key` to the address that it came from.
+
+        `negotiated` is its merchant's multiplier; ours is the least that any key has.
+        """
+        multiplier = max(negotiated, self._multiplier)
+        allowance = of_publishable_key(key, self.address(scope), multiplier)
         ours = allowance._replace(rules=shared(allowance.rules, self._processes))
         now_ms = self._began_ms + int(self._clock.monotonic() * 1000)
         decision = self._memory.decide(ours, 1, now_ms)

@@ -137,7 +137,8 @@ class TokenDoor:
         try:
             text, key = await self._desk.admit(_text(headers, b"authorization"))
             asked.key = key, display(text)
-            allowance, decision = self._entrance.limits.decide(text, scope)
+            limits, negotiated = self._entrance.limits, key.rate_limit_multiplier
+            allowance, decision = limits.decide(text, negotiated, scope)
             asked.limits = limit_headers(allowance.rules, decision)
             if not decision.allowed:
                 raise refusal_of(decision)

@@ -25,6 +25,11 @@ class Announcing:
         await self._keys.announce(request.key, of)
         return relay.Done()
 
+    async def negotiate(self, request: relay.NegotiateLimit) -> relay.Done:
+        """Multiply the limits of a merchant's keys; at the latest in a second it counts."""
+        await self._keys.negotiate(request.merchant_id, request.multiplier)
+        return relay.Done()
+
     async def count_old_keys(self, request: relay.CountOldKeys) -> relay.OldKeys:
         """How many keys in use are older than the main house allows."""
         moment = datetime.fromtimestamp(request.born_before_ms / 1000, UTC)

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from runtime.database import Database, compile_sql
 from runtime.wrapped_keys import KeyTables, WrappedKeyStore
-from vault.store.tables import data_keys, master_keys, publishable_keys
+from vault.store.tables import data_keys, master_keys, negotiated_limits, publishable_keys
 
 # A merchant's keys have changed; every process of the vault looks for the new ones.
 KEYS_CHANNEL: Final = "paymint_vault_keys"
@@ -36,6 +36,15 @@ _ANNOUNCE = compile_sql(
         },
     )
 )
+_NEGOTIATED = insert(negotiated_limits).values(
+    merchant_id=sa.bindparam("merchant_id"), multiplier=sa.bindparam("multiplier")
+)
+_NEGOTIATE = compile_sql(
+    _NEGOTIATED.on_conflict_do_update(
+        index_elements=[negotiated_limits.c.merchant_id],
+        set_={"multiplier": _NEGOTIATED.excluded.multiplier},
+    )
+)
 _LOOK_UP = compile_sql(
     sa.select(
         publishable_keys.c.merchant_id,
@@ -43,19 +52,31 @@ _LOOK_UP = compile_sql(
         publishable_keys.c.revoked,
         publishable_keys.c.suspended,
         publishable_keys.c.expires_at,
-    ).where(publishable_keys.c.key == sa.bindparam("key"))
+        sa.func.coalesce(negotiated_limits.c.multiplier, sa.literal_column("1")).label(
+            "rate_limit_multiplier"
+        ),
+    )
+    .select_from(
+        publishable_keys.outerjoin(
+            negotiated_limits,
+            negotiated_limits.c.merchant_id == publishable_keys.c.merchant_id,
+        )
+    )
+    .where(publishable_keys.c.key == sa.bindparam("key"))
 )
 _TOUCH = compile_sql(sa.select(sa.literal_column("1")))
 
 
 class PublishableKey(NamedTuple):
-    """Whose key it is, and whether it still opens the token door."""
+    """Whose key it is, whether it still opens the token door, and how often."""
 
     merchant_id: UUID
     livemode: bool
     revoked: bool
     suspended: bool = False
     expires_at: datetime | None = None
+    # The merchant's, which is told by itself and not with its keys.
+    rate_limit_multiplier: int = 1
 
 
 async def announce_keys(database: Database, merchant_id: UUID) -> None:
@@ -80,7 +101,20 @@ class PublishableKeyStore:
     async def announce(self, key: str, of: PublishableKey) -> None:
         """Remember a key as it stands now; one that was revoked stays so."""
         async with self._database.transaction() as transaction:
-            await transaction.run(_ANNOUNCE, key=key, **of._asdict())
+            await transaction.run(
+                _ANNOUNCE,
+                key=key,
+                merchant_id=of.merchant_id,
+                livemode=of.livemode,
+                revoked=of.revoked,
+                suspended=of.suspended,
+                expires_at=of.expires_at,
+            )
+
+    async def negotiate(self, merchant_id: UUID, multiplier: int) -> None:
+        """Remember how many times the usual limits the merchant's keys have."""
+        async with self._database.transaction() as transaction:
+            await transaction.run(_NEGOTIATE, merchant_id=merchant_id, multiplier=multiplier)
 
     async def look_up(self, key: str) -> PublishableKey | None:
         """The key's row; None when it was never announced."""

@@ -40,6 +40,14 @@ publishable_keys = sa.Table(
     sa.Column("expires_at", _MOMENT),
 )
 
+# How many times the usual limits a merchant's publishable keys have; no row: once.
+negotiated_limits = sa.Table(
+    "negotiated_limits",
+    METADATA,
+    sa.Column("merchant_id", _UUID, primary_key=True),
+    sa.Column("multiplier", sa.Integer, nullable=False),
+)
+
 # A merchant's keys, each wrapped by the master key (PCI DSS 4.0.1 req. 3.6.1.2).  `seal`
 # keys rotate and old versions stay readable; the one `fingerprint` key never does, because
 # equal cards must keep equal fingerprints.
