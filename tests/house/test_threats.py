@@ -29,7 +29,7 @@ def functions(path: str) -> set[str]:
 
 
 def test_every_row_names_tests_that_are_there() -> None:
-    rows = ROW.findall(PAGE)
+    rows = ROW.findall(PAGE.split("## Not tested")[0])
     assert len(rows) >= FEWEST_ROWS
     for attack, named in rows:
         found = TEST.findall(named)
