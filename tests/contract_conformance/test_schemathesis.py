@@ -27,7 +27,8 @@ from tests.contract_conformance.stock import BATCH_AMOUNT, Accounts, lay_in, wri
 from tests.serving import ROOT, eventually, serving
 from tests.shop import Merchant, Shop, told
 
-RUN_SECONDS = 280.0
+# Some two minutes on two cores that nobody else uses; a busy machine is no finding.
+RUN_SECONDS = 560.0
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 MID_LIFE_STACK = (sys.executable, "-P", "-m", "tests.contract_conformance.midlife")
 SHOWN_CHARACTERS = 20_000
@@ -140,14 +141,14 @@ def counted(report: str, pattern: str) -> int:
     return int(found[1])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_operation_of_the_api(desk: Desk) -> None:
     report = desk.run(desk.shop.base_url, *STATELESS, "--exclude-operation-id", TOKEN)
     assert counted(report, r"Tested: (\d+)") == len(OPERATIONS) - 1
     assert counted(report, r"(\d+) generated") > 1500
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_links_from_answer_to_request(desk: Desk) -> None:
     for seed in STATEFUL_SEEDS:
         only = [*STATEFUL, "--seed", str(seed), "--exclude-operation-id", TOKEN]

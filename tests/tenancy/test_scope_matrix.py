@@ -16,13 +16,19 @@ import pytest
 
 from tests.gateway.door import DOCUMENT
 from tests.journeys.accounts import approve, new_key, operate, take_live_keys, using
+from tests.oauth.partner import Partner, register
+from tests.people import sign_in
 from tests.shop import Merchant, Shop, bearer, told
 
 METHODS = ("get", "post", "put", "patch", "delete")
-KEYS_SCHEME = DOCUMENT["components"]["securitySchemes"]["SecretKey"]
+SCHEMES = DOCUMENT["components"]["securitySchemes"]
+KEYS_SCHEME, TOKENS_SCHEME = SCHEMES["SecretKey"], SCHEMES["AccessToken"]
 GRANTS: dict[str, list[str]] = KEYS_SCHEME["x-scope-grants"]
 SCOPES: list[str] = DOCUMENT["components"]["schemas"]["ApiKeyScope"]["enum"]
 OPERATORS = "platform:admin"
+ACCOUNT = "account:manage"
+# What tokens are granted; `account:manage` only to an application of ours.
+TOKEN_SCOPES: list[str] = list(TOKENS_SCHEME["flows"]["authorizationCode"]["scopes"])
 FEWEST_OPERATIONS = 55
 # 403s that come after the key and its scopes were found good.
 NOT_OF_THE_KEY = {"test_mode_only", "live_key_required", "merchant_not_active"}
@@ -39,7 +45,7 @@ REFUSED = {
 
 @dataclass(frozen=True)
 class Operation:
-    """One secured operation, and the alternatives that a secret key has."""
+    """One secured operation, and the alternatives that a kind of credential has."""
 
     name: str
     method: str
@@ -50,9 +56,8 @@ class Operation:
     def at_the_vault(self) -> bool:
         return bool(self.node["x-house"] == "vault")
 
-    @property
-    def alternatives(self) -> list[set[str]]:
-        return [set(each["SecretKey"]) for each in self.node["security"] if "SecretKey" in each]
+    def alternatives(self, scheme: str = "SecretKey") -> list[set[str]]:
+        return [set(each[scheme]) for each in self.node["security"] if scheme in each]
 
 
 SECURED = [
@@ -66,17 +71,18 @@ by_operation = pytest.mark.parametrize("operation", SECURED, ids=lambda each: ea
 
 @dataclass(frozen=True)
 class Caller:
-    """A key, and the scopes it was given; `key` is None for nobody's."""
+    """A key or an access token, and the scopes it was given; `key` is None for nobody's."""
 
     name: str
     key: str | None
     scopes: frozenset[str] = frozenset()
+    scheme: str = "SecretKey"
 
 
 def held(scopes: frozenset[str]) -> set[str]:
     """The scopes and all that they grant, through any number of grants."""
     found = set(scopes)
-    while more := {granted for each in found for granted in GRANTS[each]} - found:
+    while more := {granted for each in found for granted in GRANTS.get(each, ())} - found:
         found |= more
     return found
 
@@ -87,16 +93,19 @@ def promised(operation: Operation, caller: Caller) -> str:
         return _promised_by_the_vault(caller)
     if caller.name in REFUSED:
         return REFUSED[caller.name]
-    admitted = any(needed <= held(caller.scopes) for needed in operation.alternatives)
-    if admitted:
+    alternatives = operation.alternatives(caller.scheme)
+    if any(needed <= held(caller.scopes) for needed in alternatives):
         return ADMITTED
-    # Where no kind of secret key is taken, the key is of the wrong kind.
-    return "403 insufficient_scope" if operation.alternatives else "403 key_kind_forbidden"
+    # Where none of its kind is taken, the credential is of the wrong kind.
+    return "403 insufficient_scope" if alternatives else "403 key_kind_forbidden"
 
 
 def _promised_by_the_vault(caller: Caller) -> str:
     if caller.name == "publishable":
         return ADMITTED
+    if caller.scheme == "AccessToken":
+        # The vault knows publishable keys, and tells other keys by their form alone.
+        return REFUSED["no such key"]
     return REFUSED["no key"] if caller.key is None else "403 key_kind_forbidden"
 
 
@@ -149,6 +158,7 @@ def callers(shop: Shop, owner: Merchant, live_owner: Merchant) -> list[Caller]:
     every = frozenset(SCOPES)
     return [
         *made,
+        *token_callers(shop, live_owner),
         Caller("all scopes", new_key(owner, scopes=SCOPES)["secret"], every),
         Caller("live", live_owner.secret_key, frozenset({"merchant:admin"})),
         Caller("live reader", new_key(live_owner)["secret"], frozenset({"payments:read"})),
@@ -161,6 +171,15 @@ def callers(shop: Shop, owner: Merchant, live_owner: Merchant) -> list[Caller]:
         Caller("revoked", revoked(owner)),
         Caller("suspended", suspended(shop, owner)),
     ]
+
+
+def token_callers(shop: Shop, merchant: Merchant) -> Iterator[Caller]:
+    """An access token of each scope, of somebody who has just given a second factor."""
+    person = sign_in(shop, merchant)
+    for scope in TOKEN_SCOPES:
+        client = register(shop, scopes=[scope], first_party=scope == ACCOUNT)
+        token = Partner(shop, person, client).grant()["access_token"]
+        yield Caller(f"token: {scope}", token, frozenset({scope}), "AccessToken")
 
 
 def expired(shop: Shop, owner: Merchant) -> str:
@@ -191,7 +210,9 @@ def suspended(shop: Shop, owner: Merchant) -> str:
 def test_the_matrix_has_every_operation_and_scope() -> None:
     assert len(SECURED) >= FEWEST_OPERATIONS
     assert set(SCOPES) | {OPERATORS} <= GRANTS.keys()
-    assert {scope for each in SECURED for s in each.alternatives for scope in s} <= GRANTS.keys()
+    assert {scope for each in SECURED for s in each.alternatives() for scope in s} <= GRANTS.keys()
+    asked = {scope for each in SECURED for s in each.alternatives("AccessToken") for scope in s}
+    assert asked <= set(TOKEN_SCOPES)
 
 
 @by_operation
@@ -256,7 +277,7 @@ def with_stock() -> Iterator[Operation]:
 def held_by_admin(operation: Operation) -> set[str]:
     """`merchant:admin` where it may ask the operation."""
     admin = frozenset({"merchant:admin"})
-    return set(admin) if any(n <= held(admin) for n in operation.alternatives) else set()
+    return set(admin) if any(n <= held(admin) for n in operation.alternatives()) else set()
 
 
 @pytest.mark.parametrize("mode", ["test", "live"])
