@@ -54,9 +54,12 @@ class Shape:
             if found is not None:
                 raise Malformed(CARD_NUMBER_IN_TEXT, param_of(found))
             return
-        refusal = self._whole.first_refusal(_judged_as_fractions(value))
-        # The validator has the last word, even where the walk should find no fault.
-        raise refusal or Malformed("parameter_invalid")
+        # The validator has the last word, even where the walk should find no fault.  Raised
+        # without a name: a refusal held by the frame that raised it is a cycle, and the request
+        # with it is left to the collector, which stops the loop.
+        raise self._whole.first_refusal(_judged_as_fractions(value)) or Malformed(
+            "parameter_invalid"
+        )
 
     def _fits(self, value: Any) -> bool:
         try:

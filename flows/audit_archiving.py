@@ -7,6 +7,7 @@ the same, so that an interrupted export goes on where it stopped.
 import asyncio
 import gzip
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from typing import Any, Final
 
@@ -43,11 +44,10 @@ class AuditArchiving:
                 return 0
             segments = await audit_roots.segments_of(transaction, root.number)
             keys = await audit_roots.public_keys(transaction)
-        lines = [line async for line in self._lines(segments)]
-        packed = gzip.compress(b"".join(lines), mtime=0)
+        packed, entries = await self._packed(segments)
         digest = hashlib.sha256(packed)
         heads = [head for head, _ in segments]
-        told = manifest(root, heads, len(lines), digest.hexdigest())
+        told = manifest(root, heads, entries, digest.hexdigest())
         objects = {
             f"keys/{root.key_name}.pub": keys[root.key_name].hex().encode() + b"\n",
             f"{name_of(root)}.jsonl.gz": packed,
@@ -61,8 +61,17 @@ class AuditArchiving:
                 transaction, root.number, archive.name, digest.digest(), now
             )
         self._after = root.number
-        log("audit_archived", root=root.number, entries=len(lines))
+        log("audit_archived", root=root.number, entries=entries)
         return 1
+
+    async def _packed(self, segments: list[tuple[SealedHead, int]]) -> tuple[bytes, int]:
+        """The gzipped lines and their number; only packed is there room for those of hours."""
+        packed, entries = io.BytesIO(), 0
+        with gzip.GzipFile(filename="", mode="wb", fileobj=packed, mtime=0) as lines:
+            async for line in self._lines(segments):
+                lines.write(line)
+                entries += 1
+        return packed.getvalue(), entries
 
     async def _lines(self, segments: list[tuple[SealedHead, int]]) -> AsyncIterator[bytes]:
         for head, after in segments:

@@ -88,16 +88,16 @@ class KeptRows:
 
     async def _drain(self) -> None:
         try:
+            # What was kept goes out as fast as it can, or a busy process would keep ever more.
+            stored = not self.failing
             while self._rows:
-                if self.failing:
-                    await asyncio.sleep(RETRY_SECONDS)
-                else:
-                    await asyncio.sleep(GATHER_SECONDS)
-                await self._store(list(islice(self._rows, ROWS_PER_STATEMENT)))
+                await asyncio.sleep(GATHER_SECONDS if stored else RETRY_SECONDS)
+                stored = await self._store(list(islice(self._rows, ROWS_PER_STATEMENT)))
         finally:
             self._draining = None
 
-    async def _store(self, batch: list[bytes]) -> None:
+    async def _store(self, batch: list[bytes]) -> bool:
+        """Whether these rows, the first of the queue, are stored now."""
         rows = b"[" + b",".join(batch) + b"]"
         # A statement that is given up asks the server to end it, which takes seconds more where
         # the server stands still: nobody waits for those, nor for the second connection.
@@ -106,7 +106,7 @@ class KeptRows:
             await self._written(rows.decode())
         except Exception as error:
             self._failed(error)
-            return
+            return False
         finally:
             late.cancel()
         for _ in batch:
@@ -117,6 +117,7 @@ class KeptRows:
             _KEPT.set(len(self._rows))
             if not self._rows:
                 self._turn(failing=False)
+        return True
 
     async def _written(self, rows: str) -> None:
         try:

@@ -20,6 +20,9 @@ def bind(proceed: Proceed) -> Proceed:
         except ClientGone:
             exchange.status = CLIENT_GONE_STATUS
         except Refusal as refusal:
+            # Where it was raised holds it by a name at places: a cycle through its frames, which
+            # would be left to the collector (runtime/memory.py).
+            refusal.__traceback__ = None
             _answer(exchange, refusal)
         except KeysOutOfReach as error:
             log_exception("keys_out_of_reach", error, request_id=exchange.request_id)

@@ -2,7 +2,8 @@
 
 import gzip
 import hashlib
-from collections.abc import Callable, Iterator
+import io
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
@@ -52,13 +53,13 @@ class Archived:
         if hashlib.sha256(packed).hexdigest() != told["entries_sha256"]:
             yield Finding("root", "archive", None, root.number, None, "its entries were changed")
         try:
-            lines = [orjson.loads(line) for line in gzip.decompress(packed).splitlines()]
-            yield from self._check_entries(lines, heads)
+            with gzip.open(io.BytesIO(packed)) as lines:
+                yield from self._check_entries(map(orjson.loads, lines), heads)
         except (OSError, EOFError, ValueError, KeyError, TypeError):
             yield Finding("root", "archive", None, root.number, None, "its entries are unreadable")
 
     def _check_entries(
-        self, lines: list[dict[str, Any]], heads: list[SealedHead]
+        self, lines: Iterable[dict[str, Any]], heads: list[SealedHead]
     ) -> Iterator[Finding]:
         for line in lines:
             self.entries += 1

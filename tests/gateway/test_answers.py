@@ -5,6 +5,7 @@ import gc
 import hashlib
 import re
 import tracemalloc
+from contextlib import suppress
 from typing import Any, cast
 
 import orjson
@@ -12,6 +13,9 @@ import pytest
 from prometheus_client import REGISTRY
 
 import runtime.log
+from contract.document import load_document
+from contract.shapes import shape_of
+from domain.refusals import Malformed
 from handlers.http import Answer, Request
 from runtime.database import DatabaseUnavailable
 from tests.gateway.door import IDEMPOTENCY_KEY, MERCHANT, Door, example
@@ -225,3 +229,16 @@ def test_what_clients_write_is_not_kept_at_its_length(door: Door) -> None:
     grown = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert grown < 4_000_000
+
+
+def test_a_refused_body_leaves_nothing_to_the_collector() -> None:
+    shape = shape_of(load_document(), {"$ref": "#/components/schemas/CustomerCreate"})
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(20):
+            with suppress(Malformed):
+                shape.check({"email": 1})
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

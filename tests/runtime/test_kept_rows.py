@@ -18,6 +18,8 @@ from runtime.kept_rows import KeptRows
 
 PATIENCE_SECONDS = 15.0
 KEPT = 40
+MANY = 8_000
+CAUGHT_UP_SECONDS = 6.0
 STALL_SLACK_SECONDS = 1.5
 NOTES = sa.Table(
     "notes", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True, autoincrement=False)
@@ -125,6 +127,31 @@ def standing_still(url: str) -> Iterator[None]:
         finally:
             for (process,) in others:
                 os.kill(process, signal.SIGCONT)
+
+
+def test_what_was_kept_is_written_faster_than_a_busy_process_adds(notes: str) -> None:
+    async def scenario() -> None:
+        rows = KeptRows(notes, statement())
+        first = rows.put(row(0))
+        assert first is not None
+        with gone(notes):
+            await first
+            for number in range(1, MANY):
+                rows.put(row(number))
+            assert rows.failing
+        given_up_at, number = time.monotonic() + CAUGHT_UP_SECONDS, MANY
+        # A thousand and more a second: requests do not stop meanwhile.
+        while rows.failing and time.monotonic() < given_up_at:
+            for _ in range(15):
+                rows.put(row(number))
+                number += 1
+            await asyncio.sleep(0.01)
+        caught_up = not rows.failing
+        await rows.close()
+        assert caught_up
+        assert in_order(notes) == list(range(number))
+
+    asyncio.run(scenario())
 
 
 def test_a_server_that_stands_still_delays_nobody_longer(notes: str) -> None:
