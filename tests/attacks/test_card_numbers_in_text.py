@@ -38,6 +38,8 @@ EXEMPT = {
     *("starting_after", "ending_before", "card.cvc"),
     # A digest on our own forms; a word of eight characters, too short for a card number.
     *("form_token", "mode"),
+    # Kept as a hash.
+    "password",
 }
 
 
