@@ -19,7 +19,7 @@ OF_EACH = 12
 ENDPOINTS = 8  # of 16 at most
 DISPUTES = 40
 SESSIONS = 12
-TOKENS = 40
+TOKENS = 200
 HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
 # Of what a batch takes, and nothing else here.
