@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import UUID, uuid4
 
 import aiohttp
+import httpx
 
 from tests.races.rush import Answered, Rush
 from tests.shop import Merchant
@@ -114,9 +115,12 @@ async def finish(asking: Rush, merchant: Merchant, order: Order) -> None:
 
 
 def look(merchant: Merchant, order: Order) -> None:
-    """What became of a payment whose outcome was not known."""
+    """What became of a payment whose outcome was not known; without an answer, look again."""
     assert order.payment is not None
-    order.status = merchant.payment(order.payment)["status"]
+    try:
+        order.status = merchant.payment(order.payment)["status"]
+    except httpx.TransportError:
+        order.lost += 1
 
 
 def identifier(text: str) -> UUID:
