@@ -1,8 +1,8 @@
 """`python -m models.migrate`: bring the main database to this version's tables.
 
 The owner migrates (MIGRATION_DATABASE_URL) and grants the service (DATABASE_URL) what it
-needs: everything but the audit trail may be changed, the trail read and added to
-(PCI DSS 4.0.1 req. 7.2.5, 10.3.2).  With one URL for both there is nothing to grant.
+needs: everything but the audit trail and the ledger's postings may be changed, these two
+read and added to (PCI DSS 4.0.1 req. 7.2.5, 10.3.2).  With one URL for both nothing is granted.
 """
 
 import os
@@ -18,7 +18,14 @@ from models.sealing_rows import SEALING, BoundDataKeys, MakeSealer
 from runtime.clock import SystemClock
 from runtime.granting import grant
 
-APPEND_ONLY = ("audit_entries", "audit_roots", "audit_heads", "audit_keys", "audit_exports")
+APPEND_ONLY = (
+    "audit_entries",
+    "audit_roots",
+    "audit_heads",
+    "audit_keys",
+    "audit_exports",
+    "ledger_postings",
+)
 
 # Two processes that migrate at once take turns; the number only has to be this one's own.
 _MIGRATION_LOCK = 0x7061_796D_696E_7431

@@ -12,6 +12,7 @@ from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from models.tables.data_keys import DATA_KEYS, MASTER_KEYS
 from models.tables.disputes import DISPUTES
+from models.tables.ledger import BALANCE_TRANSACTIONS, LEDGER_BALANCES, LEDGER_POSTINGS
 from models.tables.oauth import (
     OAUTH_CLIENTS,
     OAUTH_CODES,
@@ -48,6 +49,7 @@ __all__ = [
     "AUDIT_HEADS",
     "AUDIT_KEYS",
     "AUDIT_ROOTS",
+    "BALANCE_TRANSACTIONS",
     "COUNTERS",
     "CUSTOMERS",
     "DATA_KEYS",
@@ -55,6 +57,8 @@ __all__ = [
     "EVENTS",
     "GLOBAL_TABLES",
     "IDEMPOTENCY_KEYS",
+    "LEDGER_BALANCES",
+    "LEDGER_POSTINGS",
     "MASTER_KEYS",
     "MERCHANTS",
     "METADATA",

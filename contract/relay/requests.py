@@ -1,22 +1,11 @@
-"""Messages of the private relay door between the main house and the vault.
-
-Every request but ListChargebacks, ListUnconfirmed, NegotiateLimit and those about the audit
-trail names the merchant and mode it acts for; the vault looks nothing up outside that pair.
-Ids are native UUIDs, amounts are integers in minor units of `currency`.
-`attempt_id` is committed by the caller before it asks, and is the unit of `resolve`:
-the same attempt arriving twice is answered with the stored result and never begun twice.
-Source: contract-decisions "Money", docs/decisions on the vault door.
-"""
+"""What the API's and the worker's processes ask of the vault."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-ChargebackReason = Literal["fraudulent", "product_not_received", "unrecognized", "other"]
-# `won` by the merchant, or `lost`.
-ChargebackState = Literal["open", "won", "lost"]
+from contract.relay.answers import ChargebackReason, ChargebackState
 
 
 class _Scoped(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
@@ -78,6 +67,20 @@ class Capture(_Scoped, kw_only=True, frozen=True, tag="capture"):
 
     attempt_id: UUID
     payment_id: UUID
+    amount: int
+    currency: str
+
+
+class Draw(_Scoped, kw_only=True, frozen=True, tag="draw"):
+    """Collect `amount` of a hold's approval for a payment of its own. Answers Decision.
+
+    The hold was authorised under `hold_id`; `payment_id` is the payment that draws on it,
+    and what a refund will name. Many draws share one hold, until its approvals are used up.
+    """
+
+    attempt_id: UUID
+    payment_id: UUID
+    hold_id: UUID
     amount: int
     currency: str
 
@@ -209,6 +212,14 @@ class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
     """Is the vault, with its database, there? Answers Done."""
 
 
+class ListNetworks(
+    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_networks"
+):
+    """How does each card network serve? Answers Networks."""
+
+    request_id: str
+
+
 class CountOldKeys(_Scoped, kw_only=True, frozen=True, tag="count_old_keys"):
     """How many keys in use were made before a moment (unix ms)? Answers OldKeys."""
 
@@ -223,6 +234,7 @@ Request = (
     | ListUnconfirmed
     | Authorise
     | Capture
+    | Draw
     | Reverse
     | Refund
     | Resolve
@@ -236,151 +248,6 @@ Request = (
     | ListAuditHeads
     | ReadAuditSegment
     | Echo
+    | ListNetworks
     | CountOldKeys
-)
-
-
-class Instrument(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="instrument"):
-    """What may be known of an instrument outside the vault (PCI DSS 4.0.1 req. 3.4.1)."""
-
-    id: UUID
-    type: Literal["card", "bank_account", "wallet"]
-    network: str
-    last_four: str | None = None
-    brand: str | None = None
-    exp_month: int | None = None
-    exp_year: int | None = None
-    fingerprint: str
-    # What a bank account pays in; None: any currency.
-    currency: str | None = None
-
-
-class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="decision"):
-    """The network's answer. `code`/`decline_code` are set when it is `declined`."""
-
-    outcome: Literal["approved", "declined", "pending"]
-    network: str
-    network_reference: str | None = None
-    code: str | None = None
-    decline_code: str | None = None
-    cvc_check: Literal["pass", "fail", "unavailable"] | None = None
-    # Of an authorisation: the card, or the merchant's declined cards, came unusually often.
-    velocity_flag: bool = False
-
-
-class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="resolution"):
-    """`never_begun` is final: the attempt is fenced. `undecided`: begun, ask again later."""
-
-    state: Literal["never_begun", "decided", "undecided"]
-    decision: Decision | None = None
-
-
-class Rejected(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="rejected"):
-    """A certain refusal: nothing was begun. `code` is one of the codes listed here."""
-
-    code: Literal[
-        "instrument_unknown",
-        "token_expired",
-        "token_already_used",
-        "attempt_fenced",
-        "payment_unknown",
-        "livemode_mismatch",
-        "chargeback_unknown",
-        "nothing_to_charge_back",
-    ]
-
-
-class Chargeback(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="chargeback"):
-    """Money of a captured payment that the payer's bank claims back, and how that stands."""
-
-    id: UUID
-    merchant_id: UUID
-    livemode: bool
-    payment_id: UUID
-    amount: int
-    currency: str
-    reason: ChargebackReason
-    state: ChargebackState
-    opened_at_ms: int
-
-
-class ChargebackNews(
-    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="chargeback_news"
-):
-    """Chargebacks whose present state was not acknowledged yet."""
-
-    chargebacks: list[Chargeback]
-
-
-class AuditHead(msgspec.Struct, kw_only=True, frozen=True):
-    """The end of a chain; `hash` is hexadecimal."""
-
-    chain: UUID
-    sequence: int
-    hash: str
-
-
-class AuditHeads(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="audit_heads"):
-    """Ends of chains, in the order of the chains."""
-
-    heads: list[AuditHead]
-
-
-class AuditEntry(msgspec.Struct, kw_only=True, frozen=True):
-    """An entry as it is stored: `entry` is its JSON, `previous` and `hash` are hexadecimal."""
-
-    id: UUID
-    merchant_id: UUID
-    livemode: bool | None
-    entry: str
-    sequence: int
-    previous: str
-    hash: str
-
-
-class AuditSegment(
-    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="audit_segment"
-):
-    """Entries of one chain, in its order."""
-
-    entries: list[AuditEntry]
-
-
-class SavedInstrument(msgspec.Struct, kw_only=True, frozen=True):
-    """The name of a saved instrument."""
-
-    id: UUID
-    merchant_id: UUID
-    livemode: bool
-
-
-class Unconfirmed(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="unconfirmed"):
-    """Saved instruments that the main house has to vouch for, or have erased."""
-
-    instruments: list[SavedInstrument]
-
-
-class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="done"):
-    """It is done, or was done before."""
-
-
-class OldKeys(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="old_keys"):
-    """Master keys that are not retired, and merchants whose newest sealing key is as old."""
-
-    master_keys: int
-    data_keys: int
-
-
-Answer = (
-    Instrument
-    | Decision
-    | Resolution
-    | Rejected
-    | Chargeback
-    | ChargebackNews
-    | AuditHeads
-    | AuditSegment
-    | OldKeys
-    | Unconfirmed
-    | Done
 )

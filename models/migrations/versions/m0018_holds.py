@@ -1,0 +1,14 @@
+"""Holds: money that a card has promised, drawn on by payments."""
+
+revision = "0018"
+down_revision = "0017"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    pass
+
+
+def downgrade() -> None:
+    pass
