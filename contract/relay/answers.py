@@ -134,12 +134,6 @@ class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="don
     """It is done, or was done before."""
 
 
-class Networks(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="networks"):
-    """Each network by its name: `degraded` while its breaker is not closed."""
-
-    states: dict[str, Literal["ok", "degraded"]]
-
-
 class OldKeys(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="old_keys"):
     """Master keys that are not retired, and merchants whose newest sealing key is as old."""
 
@@ -156,7 +150,6 @@ Answer = (
     | ChargebackNews
     | AuditHeads
     | AuditSegment
-    | Networks
     | OldKeys
     | Unconfirmed
     | Done

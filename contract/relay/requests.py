@@ -71,20 +71,6 @@ class Capture(_Scoped, kw_only=True, frozen=True, tag="capture"):
     currency: str
 
 
-class Draw(_Scoped, kw_only=True, frozen=True, tag="draw"):
-    """Collect `amount` of a hold's approval for a payment of its own. Answers Decision.
-
-    The hold was authorised under `hold_id`; `payment_id` is the payment that draws on it,
-    and what a refund will name. Many draws share one hold, until its approvals are used up.
-    """
-
-    attempt_id: UUID
-    payment_id: UUID
-    hold_id: UUID
-    amount: int
-    currency: str
-
-
 class Reverse(_Scoped, kw_only=True, frozen=True, tag="reverse"):
     """Give back an authorisation that was not captured. Answers Decision."""
 
@@ -212,14 +198,6 @@ class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
     """Is the vault, with its database, there? Answers Done."""
 
 
-class ListNetworks(
-    msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="list_networks"
-):
-    """How does each card network serve? Answers Networks."""
-
-    request_id: str
-
-
 class CountOldKeys(_Scoped, kw_only=True, frozen=True, tag="count_old_keys"):
     """How many keys in use were made before a moment (unix ms)? Answers OldKeys."""
 
@@ -234,7 +212,6 @@ Request = (
     | ListUnconfirmed
     | Authorise
     | Capture
-    | Draw
     | Reverse
     | Refund
     | Resolve
@@ -248,6 +225,5 @@ Request = (
     | ListAuditHeads
     | ReadAuditSegment
     | Echo
-    | ListNetworks
     | CountOldKeys
 )

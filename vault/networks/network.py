@@ -28,8 +28,6 @@ class Order:
     network: str
     amount: int
     currency: str
-    # The hold that a draw draws on; None for everything else.
-    hold_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +78,6 @@ class CardNetwork(Protocol):
         """Collect money of an approval, releasing the rest; raises NetworkSilent."""
         ...
 
-    async def draw(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        """Collect a part of a hold's approvals, many times; raises NetworkSilent."""
-        ...
-
     async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
         """Give back what an approval reserved; raises NetworkSilent."""
         ...
@@ -93,12 +87,5 @@ class CardNetwork(Protocol):
         ...
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
-        """What was decided about an attempt; None when the network knows no such attempt.
-
-        Raises NetworkSilent.
-        """
-        ...
-
-    async def echo(self, network: str) -> None:
-        """Is the network there?  Raises NetworkSilent."""
+        """What was decided about an attempt; None when the network knows no such attempt."""
         ...
