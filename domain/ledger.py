@@ -7,37 +7,33 @@ to one merchant, mode and currency; its balance is what was credited less what w
 """
 
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+from domain.fees import DISPUTE, capture_fee
 
 Account = Literal[
+    # What cards have promised and nobody owes yet, and its counterpart.
     "authorised",
     "authorised_contra",
-    "bank",
+    # What the card networks and banks hold of ours: negative while they owe it.
     "card_network",
+    # What Paymint has earned.
     "fees",
-    "fx",
-    "merchant_available",
-    "merchant_pending",
-    "payout_clearing",
+    # What the merchant's payments have brought, less what was taken back from it.
+    "merchant",
+    # Refunds that were asked for and that the network has not settled.
     "refund_clearing",
 ]
 Kind = Literal[
     "authorisation",
-    "availability",
     "capture",
-    "conversion_in",
-    "conversion_out",
     "dispute",
     "dispute_reversal",
-    "payout",
-    "payout_failure",
-    "payout_paid",
     "refund",
     "refund_failure",
     "refund_paid",
     "release",
 ]
-Part = Literal["amount", "fee"]
 
 
 class Leg(NamedTuple):
@@ -47,39 +43,70 @@ class Leg(NamedTuple):
     position: int
     debit: Account
     credit: Account
-    part: Part = "amount"
+    part: Literal["amount", "fee"] = "amount"
 
 
 # A movement is posted once for its source, by the key of the postings table.
 LEGS: Final = (
-    # Of a payment or a hold.  Memo accounts: nobody owes anybody anything yet.
+    # Of a payment.
     Leg("authorisation", 0, "authorised_contra", "authorised"),
     Leg("release", 0, "authorised", "authorised_contra"),
-    Leg("capture", 0, "card_network", "merchant_pending"),
-    Leg("capture", 1, "merchant_pending", "fees", "fee"),
-    # Of a balance transaction whose day has come.
-    Leg("availability", 0, "merchant_pending", "merchant_available"),
+    Leg("capture", 0, "card_network", "merchant"),
+    Leg("capture", 1, "merchant", "fees", "fee"),
     # Of a refund: set aside when it is asked for, then paid or given back.
-    Leg("refund", 0, "merchant_available", "refund_clearing"),
+    Leg("refund", 0, "merchant", "refund_clearing"),
     Leg("refund_paid", 0, "refund_clearing", "card_network"),
-    Leg("refund_failure", 0, "refund_clearing", "merchant_available"),
+    Leg("refund_failure", 0, "refund_clearing", "merchant"),
     # Of a dispute; its fee is kept however it ends.
-    Leg("dispute", 0, "merchant_available", "card_network"),
-    Leg("dispute", 1, "merchant_available", "fees", "fee"),
-    Leg("dispute_reversal", 0, "card_network", "merchant_available"),
-    # Of a payout, and of the conversions that feed it.
-    Leg("conversion_out", 0, "merchant_available", "fx"),
-    Leg("conversion_in", 0, "fx", "merchant_available"),
-    Leg("payout", 0, "merchant_available", "payout_clearing"),
-    Leg("payout_paid", 0, "payout_clearing", "bank"),
-    Leg("payout_failure", 0, "payout_clearing", "merchant_available"),
+    Leg("dispute", 0, "merchant", "card_network"),
+    Leg("dispute", 1, "merchant", "fees", "fee"),
+    Leg("dispute_reversal", 0, "card_network", "merchant"),
 )
 
 
-def balances_of(postings: list[tuple[Leg, int]]) -> Mapping[Account, int]:
-    """What each account holds after these postings of one merchant, mode and currency."""
-    held: dict[Account, int] = {}
-    for leg, amount in postings:
-        held[leg.debit] = held.get(leg.debit, 0) - amount
-        held[leg.credit] = held.get(leg.credit, 0) + amount
-    return held
+class Movement(NamedTuple):
+    """What is posted of one source: positive minor units, `fee` 0 where the kind has none."""
+
+    kind: Kind
+    amount: int
+    fee: int = 0
+
+
+def of_payment(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
+    """What a change of a payment's row moves.
+
+    Refunds and disputes move money under their own names: see below.
+    """
+    was, now = before["status"], after["status"]
+    moved: list[Movement] = []
+    if was != now and now == "authorized":
+        moved.append(Movement("authorisation", after["amount_authorized"]))
+    if was == "authorized" and now != "authorized":
+        moved.append(Movement("release", before["amount_authorized"]))
+    if was in ("pending", "authorized") and now == "captured":
+        captured = after["amount_captured"]
+        moved.append(Movement("capture", captured, capture_fee(captured)))
+    return moved
+
+
+def of_new_refund(refund: Mapping[str, Any]) -> list[Movement]:
+    """What asking for a refund sets aside."""
+    return [Movement("refund", refund["amount"])]
+
+
+def of_settled_refund(refund: Mapping[str, Any]) -> list[Movement]:
+    """What the end of a refund moves: paid, or given back."""
+    kind: Kind = "refund_paid" if refund["status"] == "succeeded" else "refund_failure"
+    return [Movement(kind, refund["amount"])]
+
+
+def of_new_dispute(dispute: Mapping[str, Any]) -> list[Movement]:
+    """What the payer's bank takes back, and what a dispute costs."""
+    return [Movement("dispute", dispute["amount"], DISPUTE)]
+
+
+def of_dispute(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
+    """What a change of a dispute moves: a won one returns its amount."""
+    if before["status"] == after["status"] or after["status"] != "won":
+        return []
+    return [Movement("dispute_reversal", after["amount"])]

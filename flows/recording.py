@@ -5,6 +5,7 @@ from typing import Any
 from contract import relay
 from domain import authorisations, moments, payments
 from domain.authorisations import Outcome
+from domain.fees import capture_fee
 from domain.refusals import Declined
 from domain.remembering import payment_decided
 from flows.house import House
@@ -63,6 +64,7 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> boo
         status=payment["status"],
         amount_authorized=payment["amount_authorized"],
         amount_captured=payment["amount_captured"],
+        fee=capture_fee(payment["amount_captured"]) if payment["amount_captured"] else 0,
         captured_at=_text(payment["captured_at"]),
         network=payment["network"],
         failure_code=payment["failure_code"],

@@ -7,7 +7,9 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from domain import ledger
 from models import counting
+from models.ledger import post
 from models.tables import DISPUTES
 from models.test_clocks import not_held_back
 from runtime.batches import ID, MOMENT, word
@@ -96,9 +98,10 @@ def key_of(dispute: Row) -> DisputeKey:
 
 
 async def insert_dispute(transaction: Transaction, dispute: Row) -> None:
-    """Write a new dispute and count it; the payment's row is locked and carries its amount."""
+    """Write, count and post a new dispute; the payment's row is locked and carries its amount."""
     await transaction.run(_INSERT, **dispute)
     await counting.add(transaction, dispute, "disputes", {dispute["status"]: 1})
+    await post(transaction, dispute, ledger.of_new_dispute(dispute))
 
 
 async def read_dispute(transaction: Transaction, key: DisputeKey) -> Row | None:
@@ -134,6 +137,7 @@ async def save_dispute(transaction: Transaction, before: Row, after: Row) -> Non
     if before["status"] != after["status"]:
         moved = {before["status"]: -1, after["status"]: 1}
         await counting.add(transaction, before, "disputes", moved)
+    await post(transaction, after, ledger.of_dispute(before, after))
 
 
 async def lease_disputes(

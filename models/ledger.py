@@ -1,68 +1,34 @@
 """Posting movements of money, in the transaction that makes them.
 
-A statement that changes payments adds the CTEs of `posted`; a transaction under a row's
-lock calls `post`.  Both write the legs of domain/ledger.py, what they leave on the
-accounts, and the balance transaction that the merchant sees.
+The function that writes a row of money posts what it moves: no caller can forget it.  A
+coalesced statement adds the CTEs of `posted`, a transaction under a row's lock calls
+`post`; both write the legs of domain/ledger.py and what they leave on the accounts.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from domain.ledger import LEGS, Kind
-from models.tables import BALANCE_TRANSACTIONS, LEDGER_BALANCES, LEDGER_POSTINGS
-from runtime.batches import FLAG, ID, MOMENT, TEXT, SqlType, word
+from domain.ledger import LEGS, Movement
+from models.tables import LEDGER_BALANCES, LEDGER_POSTINGS
+from runtime.batches import FLAG, ID, TEXT, SqlType, rows_of, word
 from runtime.database import Transaction, compile_sql
 
 _BIG: SqlType = sa.BigInteger()
 _ACCOUNT = ("merchant_id", "livemode", "currency", "account")
 
 
-class Movement(NamedTuple):
-    """What is posted: sums are positive minor units, `fee` 0 where the kind has none."""
-
-    merchant_id: UUID
-    livemode: bool
-    kind: Kind
-    source_id: UUID
-    amount: int
-    fee: int
-    currency: str
-    occurred_at: Any
-
-
-class BalanceChange(NamedTuple):
-    """What the merchant sees of a movement: sums signed, `available_on` in business time."""
-
-    id: UUID
-    merchant_id: UUID
-    livemode: bool
-    type: str
-    amount: int
-    fee: int
-    currency: str
-    source_id: UUID
-    payment_id: UUID | None
-    available_on: Any
-    created_at: Any
-
-
 def posted(moved: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
-    """CTEs that post every row of `moved`, which has the columns of Movement.
+    """CTEs that post every row of `moved`, and add it to the balances.
 
+    `moved` has the columns merchant_id, livemode, kind, source_id, amount, fee, currency.
     The statement takes the parameter `slot`.
     """
-    legs = sa.values(
-        sa.column("kind", sa.Text),
-        sa.column("position", sa.SmallInteger),
-        sa.column("debit", sa.Text),
-        sa.column("credit", sa.Text),
-        sa.column("part", sa.Text),
-        name="leg",
-        literal_binds=True,
-    ).data(list(LEGS))
+    legs = _legs()
     row = moved.c
     amount = sa.case((legs.c.part == word("fee"), row.fee), else_=row.amount)
     columns: dict[str, sa.ColumnElement[Any]] = {
@@ -75,28 +41,29 @@ def posted(moved: sa.CTE) -> tuple[sa.CTE, sa.CTE]:
         "credit": legs.c.credit,
         "amount": amount,
         "currency": row.currency,
-        "created_at": row.occurred_at,
+        "created_at": sa.func.now(),
     }
-    chosen = (
-        sa.select(*(column.label(name) for name, column in columns.items()))
-        .select_from(moved.join(legs, legs.c.kind == row.kind))
-        .where(amount > sa.literal_column("0"))
+    chosen = sa.select(*(column.label(name) for name, column in columns.items())).select_from(
+        moved.join(legs, legs.c.kind == row.kind)
     )
     posting = LEDGER_POSTINGS.c
+    returned = ("merchant_id", "livemode", "currency", "debit", "credit", "amount")
+    # Without ON CONFLICT: the same movement a second time is an error, whoever asks.
     postings = (
         insert(LEDGER_POSTINGS)
         .from_select(list(columns), chosen)
-        .returning(
-            posting.merchant_id,
-            posting.livemode,
-            posting.currency,
-            posting.debit,
-            posting.credit,
-            posting.amount,
-        )
+        .returning(*(posting[name] for name in returned))
         .cte("postings")
     )
     return postings, _balanced(postings)
+
+
+def _legs() -> sa.Values:
+    named = {"kind": sa.Text, "position": sa.SmallInteger, "debit": sa.Text, "credit": sa.Text}
+    columns: list[sa.ColumnClause[Any]] = [
+        sa.column(name, kind) for name, kind in (named | {"part": sa.Text}).items()
+    ]
+    return sa.values(*columns, name="leg", literal_binds=True).data(list(LEGS))
 
 
 def _balanced(postings: sa.CTE) -> sa.CTE:
@@ -123,52 +90,37 @@ def _balanced(postings: sa.CTE) -> sa.CTE:
     ).cte("balanced")
 
 
-def shown(changes: sa.CTE) -> sa.CTE:
-    """A CTE that writes a balance transaction for every row, with BalanceChange's columns."""
-    names = [*BalanceChange._fields, "net"]
-    row = changes.c
-    chosen = sa.select(*(row[name] for name in BalanceChange._fields), row.amount - row.fee)
-    adding = insert(BALANCE_TRANSACTIONS).from_select(names, chosen, include_defaults=False)
-    return adding.cte("shown")
+def _post_statement() -> sa.Select[Any]:
+    moved = rows_of(
+        merchant_id=ID,
+        livemode=FLAG,
+        kind=TEXT,
+        source_id=ID,
+        amount=_BIG,
+        fee=_BIG,
+        currency=TEXT,
+    )
+    return sa.select(moved.c.kind).add_cte(*posted(moved))
 
 
-def _one_row(**columns: SqlType) -> sa.CTE:
-    return sa.select(
-        *(sa.bindparam(name, type_=kind).label(name) for name, kind in columns.items())
-    ).cte("one")
+_POST = compile_sql(_post_statement())
 
 
-_TENANT = {"merchant_id": ID, "livemode": FLAG}
-_MOVED = _one_row(
-    **_TENANT,
-    kind=TEXT,
-    source_id=ID,
-    amount=_BIG,
-    fee=_BIG,
-    currency=TEXT,
-    occurred_at=MOMENT,
-)
-_CHANGED = _one_row(
-    id=ID,
-    **_TENANT,
-    type=TEXT,
-    amount=_BIG,
-    fee=_BIG,
-    currency=TEXT,
-    source_id=ID,
-    payment_id=ID,
-    available_on=MOMENT,
-    created_at=MOMENT,
-)
-_POST = compile_sql(sa.select(_MOVED.c.kind).add_cte(*posted(_MOVED)))
-_SHOW = compile_sql(sa.select(_CHANGED.c.id).add_cte(shown(_CHANGED)))
+async def post(
+    transaction: Transaction, source: Mapping[str, Any], movements: Sequence[Movement]
+) -> None:
+    """Post what the row `source` (a payment, refund or dispute) has moved.
 
-
-async def post(transaction: Transaction, movement: Movement) -> None:
-    """Post one movement; the database refuses the same one a second time."""
-    await transaction.run(_POST, slot=transaction.slot, **movement._asdict())
-
-
-async def show(transaction: Transaction, change: BalanceChange) -> None:
-    """Write what the merchant sees of a movement."""
-    await transaction.run(_SHOW, **change._asdict())
+    The database refuses the same movement of the same source a second time.
+    """
+    if not movements:
+        return
+    source_id: UUID = source["id"]
+    named = {
+        "merchant_id": source["merchant_id"],
+        "livemode": source["livemode"],
+        "source_id": source_id,
+        "currency": source["currency"],
+    }
+    rows = [{**named, **movement._asdict()} for movement in movements]
+    await transaction.run(_POST, rows=orjson.dumps(rows).decode(), slot=transaction.slot)

@@ -9,8 +9,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from domain import ledger
 from domain.remembering import payment_changed
 from models import counting
+from models.ledger import post
 from models.payment_reads import PaymentKey
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS, TOKEN_CLAIMS
 from runtime.database import Row, Transaction, compile_sql
@@ -97,7 +99,7 @@ async def lock_payment(transaction: Transaction, key: PaymentKey) -> Row | None:
 
 
 async def save_payment(transaction: Transaction, before: Row, after: Row) -> None:
-    """Save a locked payment, and count it under its new status."""
+    """Save a locked payment, count it under its new status, and post what it moved."""
     values = {name: after[name] for name in _CHANGEABLE}
     await transaction.run(_SAVE, **_of(key_of(before)), **values)
     change = payment_changed(before, after)
@@ -106,6 +108,7 @@ async def save_payment(transaction: Transaction, before: Row, after: Row) -> Non
     if before["status"] != after["status"]:
         moved = {before["status"]: -1, after["status"]: 1}
         await counting.add(transaction, before, "payments", moved)
+    await post(transaction, after, ledger.of_payment(before, after))
 
 
 async def due_payments(transaction: Transaction, now: datetime, limit: int) -> list[PaymentKey]:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import JSON
 from domain.authorisations import AUTHORISATION_LASTS
 from domain.risk_signals import RiskSignals
 from models.counting import counted
+from models.ledger import posted
 from models.outbox import queued_deliveries, written_events
 from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
 from models.test_clocks import frozen_time_for
@@ -37,6 +38,8 @@ class DecidedPayment(NamedTuple):
     status: str
     amount_authorized: int
     amount_captured: int
+    # Of the captured amount (domain/fees.py), 0 where nothing was captured.
+    fee: int
     captured_at: str | None
     network: str | None
     failure_code: str | None
@@ -68,6 +71,7 @@ def _decide_statement() -> sa.Select[Any]:
         status=TEXT,
         amount_authorized=_BIG,
         amount_captured=_BIG,
+        fee=_BIG,
         captured_at=MOMENT,
         network=TEXT,
         failure_code=TEXT,
@@ -103,6 +107,29 @@ def _decide_statement() -> sa.Select[Any]:
         queued_deliveries(changed),
         replied,
         counted("payments", changes),
+        *posted(_moved(changed)),
+    )
+
+
+def _moved(changed: sa.CTE) -> sa.CTE:
+    """What the network's yes moves (domain/ledger.py): money, or the promise of it.
+
+    A sale captures all that was authorised.
+    """
+    row = changed.c
+    sold = row.status == word("captured")
+    return (
+        sa.select(
+            row.merchant_id,
+            row.livemode,
+            sa.case((sold, word("capture")), else_=word("authorisation")).label("kind"),
+            row.object_id.label("source_id"),
+            row.amount_authorized.label("amount"),
+            row.fee,
+            row.currency,
+        )
+        .where(sa.or_(sold, row.status == word("authorized")))
+        .cte("moved")
     )
 
 
@@ -150,6 +177,9 @@ def _changed_payments(asked: sa.CTE) -> sa.CTE:
             payment.livemode,
             payment.event_sequence.label("sequence"),
             payment.status,
+            payment.amount_authorized,
+            payment.currency,
+            asked.c.fee,
             asked.c.event_id,
             asked.c.event_type,
             asked.c.object,

@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from domain import ledger
+from models.ledger import post
 from models.tables import REFUNDS
 from models.test_clocks import not_held_back
 from runtime.batches import ID, MOMENT, TEXT, word
@@ -91,11 +93,15 @@ async def postpone_refund(transaction: Transaction, refund: Row, until: datetime
 async def settle_refund(
     transaction: Transaction, refund: Row, status: str, failure_code: str | None
 ) -> Row | None:
-    """Write how a pending refund ended; None when that was written before.
+    """Write and post how a pending refund ended; None when that was written before.
 
     The payment's row must be locked by this transaction.
     """
-    return await transaction.maybe(_SETTLE, status=status, failure_code=failure_code, **_of(refund))
+    ended = {"status": status, "failure_code": failure_code}
+    settled = await transaction.maybe(_SETTLE, **ended, **_of(refund))
+    if settled is not None:
+        await post(transaction, settled, ledger.of_settled_refund(settled))
+    return settled
 
 
 async def count_pending(transaction: Transaction, payment: Row) -> int:

@@ -4,7 +4,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from domain import ledger
 from models.inserting import insert_row
+from models.ledger import post
 from models.tables import REFUNDS
 from runtime.database import Row, Transaction, compile_sql
 
@@ -30,8 +32,9 @@ _COUNT = compile_sql(
 
 
 async def insert_refund(transaction: Transaction, refund: Row) -> None:
-    """Write a refund; the payment's row is locked and carries its reservation."""
+    """Write and post a refund; the payment's row is locked and carries its reservation."""
     await transaction.run(_INSERT, **refund)
+    await post(transaction, refund, ledger.of_new_refund(refund))
 
 
 async def read_refund(transaction: Transaction, payment: Row, refund_id: UUID) -> Row | None:

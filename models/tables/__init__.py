@@ -12,7 +12,7 @@ from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from models.tables.data_keys import DATA_KEYS, MASTER_KEYS
 from models.tables.disputes import DISPUTES
-from models.tables.ledger import BALANCE_TRANSACTIONS, LEDGER_BALANCES, LEDGER_POSTINGS
+from models.tables.ledger import LEDGER_BALANCES, LEDGER_POSTINGS
 from models.tables.oauth import (
     OAUTH_CLIENTS,
     OAUTH_CODES,
@@ -49,7 +49,6 @@ __all__ = [
     "AUDIT_HEADS",
     "AUDIT_KEYS",
     "AUDIT_ROOTS",
-    "BALANCE_TRANSACTIONS",
     "COUNTERS",
     "CUSTOMERS",
     "DATA_KEYS",
