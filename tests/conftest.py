@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.books import agree
 from tests.cluster import Cluster
 from tests.receiver import Receiver, receiving
 from tests.serving import STRICT, serving
@@ -15,11 +16,16 @@ from tests.shop import Merchant, Shop
 
 @pytest.fixture(scope="session")
 def shop() -> Iterator[Shop]:
-    """A whole stack, its answers held to the document; at the end it must stop cleanly."""
+    """A whole stack, its answers held to the document.
+
+    At the end, after whatever all tests have done, its books must agree and it must stop
+    cleanly.
+    """
     with serving(STRICT, "--port", "0", "--allow-loopback-webhooks") as running:
         opened = Shop(running)
         try:
             yield opened
+            agree(opened)
         finally:
             opened.close()
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.books import agree, settle
 from tests.faults.buyers import Buyers
 from tests.faults.evidence import Evidence
 from tests.serving import STRICT, eventually, serving
@@ -30,6 +31,7 @@ def fault_shop() -> Iterator[Shop]:
         opened = Shop(running)
         try:
             yield opened
+            settle(opened)
         finally:
             opened.close()
 
@@ -44,6 +46,13 @@ def patient(fault_shop: Shop) -> Merchant:
 def left_alone(patient: Merchant) -> dict[str, Any]:
     """That payment, answered 202; it is given up while the other tests run and kill."""
     return told(patient.pay_answer(patient.tokenise(SILENT)), 202)
+
+
+@pytest.fixture(autouse=True)
+def books_agree(fault_shop: Shop) -> Iterator[None]:
+    """After every fault the ledger sums to zero, and the networks say the same."""
+    yield
+    agree(fault_shop)
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ TABLES = {
         "audit_heads",
         "audit_keys",
         "audit_exports",
+        "ledger_postings",
     ),
     "paymint-vault": ("audit_entries",),
 }
@@ -29,6 +30,8 @@ CHANGES = (
 COLUMN = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum = 1"
 PARTITION = f"audit_entries_{datetime.now(UTC):%Y_%m}"
 FILLED = {
+    "ledger_postings": "INSERT INTO ledger_postings VALUES (gen_random_uuid(), 'refund', 0,"
+    " gen_random_uuid(), false, 'merchant', 'refund_clearing', 1, 'usd', now())",
     "audit_exports": "INSERT INTO audit_exports VALUES (0, 'test', 'x', now())",
     "audit_heads": "INSERT INTO audit_heads VALUES ('test', gen_random_uuid(), 0, 'x', 0)",
     "audit_keys": "INSERT INTO audit_keys VALUES (gen_random_uuid()::text, 'x', 'x', '2000-01-01')",

@@ -82,6 +82,15 @@ def upgrade() -> None:
         "  SELECT merchant_id, livemode, currency, credit, amount FROM ledger_postings"
         " ) AS sides GROUP BY merchant_id, livemode, currency, account"
     )
+    # Raised for the owner too (see 0015): what was posted stands.
+    op.execute(
+        "CREATE TRIGGER refuse_change BEFORE UPDATE OR DELETE ON ledger_postings"
+        " FOR EACH ROW EXECUTE FUNCTION refuse_change()"
+    )
+    op.execute(
+        "CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON ledger_postings"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+    )
 
 
 def downgrade() -> None:

@@ -1,0 +1,143 @@
+"""Our payments against the journal of the simulated card networks: their truth.
+
+The journal is read after the snapshot of our books was taken, so it may be ahead.  What
+holds at any moment is compared always: what we have captured, paid back and hold is on the
+networks' books, and no payment was approved twice.  Once all work is done (`settled`) the
+two are equal.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from scripts.bookkeeping.books import Session
+from scripts.bookkeeping.difference import Difference
+from vault.networks.behaviours import behaviour_named
+from vault.networks.journal import Line
+
+ROWS_AT_ONCE: Final = 5000
+_DECODER: Final = msgspec.json.Decoder(Line)
+_PAYMENTS: Final = """
+    WITH paid AS (
+        SELECT payment_id AS id, merchant_id, sum(amount) FILTER (WHERE status = 'succeeded')
+            AS paid, count(*) FILTER (WHERE status = 'pending') AS pending
+        FROM refunds GROUP BY 1, 2
+    ), claimed AS (
+        SELECT payment_id AS id, merchant_id, sum(amount) AS claimed FROM disputes GROUP BY 1, 2
+    )
+    SELECT id, status, amount_authorized, amount_captured, currency,
+        resume_at IS NOT NULL OR operation IS NOT NULL OR coalesce(pending, 0) > 0 AS unfinished,
+        coalesce(paid, 0)::bigint AS paid, coalesce(claimed, 0)::bigint AS claimed
+    FROM payments LEFT JOIN paid USING (id, merchant_id)
+    LEFT JOIN claimed USING (id, merchant_id)"""
+_HOLDING: Final = ("authorized", "captured", "refunded")
+
+
+@dataclass(slots=True)
+class Story:
+    """What the networks did for one payment, in minor units."""
+
+    approvals: int = 0
+    reversals: int = 0
+    authorised: int = 0
+    captured: int = 0
+    paid_back: int = 0
+    charged_back: int = 0
+    currency: str = ""
+
+
+def stories(journal: Path) -> dict[str, Story]:
+    """What the journal tells, by payment (32 hex digits)."""
+    told: dict[str, Story] = {}
+    if not journal.exists():
+        return told
+    with journal.open("rb") as lines:
+        for text in lines:
+            try:
+                line = _DECODER.decode(text)
+            except msgspec.MsgspecError:
+                # A torn last line of a killed process: it was not answered.
+                continue
+            _add(told.setdefault(line.payment, Story()), line)
+    return told
+
+
+def _add(story: Story, line: Line) -> None:
+    if line.kind == "refund":
+        fails = behaviour_named(line.behaviour).refund_settles_as == "declined"
+        if line.decision == "approved" or (line.decision == "pending" and not fails):
+            story.paid_back += line.amount
+    if line.decision != "approved":
+        return
+    if line.kind in ("authorise", "sale"):
+        story.approvals += 1
+        story.authorised = line.amount
+        story.currency = line.currency
+        if line.kind == "sale":
+            story.captured += line.amount
+    elif line.kind == "capture":
+        story.captured += line.amount
+    elif line.kind == "reverse":
+        story.reversals += 1
+    elif line.kind == "chargeback":
+        story.charged_back += line.amount
+
+
+def differences(session: Session, journal: Path, settled: bool) -> list[Difference]:
+    """The first payment that the networks see otherwise, if there is one."""
+    told: dict[str, Story] | None = None
+    # The rows' snapshot is older than the journal: nothing of ours is ahead of theirs.
+    with session.cursor("payments") as cursor:
+        cursor.itersize = ROWS_AT_ONCE
+        cursor.execute(_PAYMENTS)
+        for row in cursor:
+            if told is None:
+                told = stories(journal)
+            story = told.pop(row["id"].hex, Story())
+            for rule, expected, found in _compared(row, story, settled):
+                return [Difference(rule, f"payment {row['id']}", expected, found)]
+    left = stories(journal) if told is None else told
+    return _unknown(left) if settled else []
+
+
+def _compared(row: dict[str, Any], story: Story, settled: bool) -> Iterator[tuple[str, str, str]]:
+    standing = story.approvals - story.reversals
+    if standing > 1:
+        yield "a payment is approved once", "1", str(standing)
+    if row["status"] in _HOLDING and story.authorised != row["amount_authorized"]:
+        yield "the networks approved it", str(row["amount_authorized"]), str(story.authorised)
+    if row["status"] in _HOLDING and story.currency != row["currency"]:
+        yield "the networks approved it", row["currency"], story.currency
+    if row["amount_captured"] and story.captured != row["amount_captured"]:
+        yield "the networks captured it", str(row["amount_captured"]), str(story.captured)
+    if row["paid"] > story.paid_back:
+        yield "the networks paid it back", str(row["paid"]), str(story.paid_back)
+    if row["claimed"] > story.charged_back:
+        yield "the networks charged it back", str(row["claimed"]), str(story.charged_back)
+    if not settled:
+        return
+    if row["unfinished"] or row["status"] == "pending":
+        yield "all work is done", "a finished payment", f"{row['status']}, unfinished"
+    holds = int(row["status"] in _HOLDING)
+    if standing != holds:
+        yield "an approval stands while we hold it", str(holds), str(standing)
+    if row["paid"] != story.paid_back:
+        yield "the networks paid back no more", str(row["paid"]), str(story.paid_back)
+
+
+def _unknown(left: dict[str, Story]) -> list[Difference]:
+    for payment, story in left.items():
+        standing = story.approvals - story.reversals
+        if standing:
+            return [
+                Difference(
+                    "the networks hold nothing that we do not know",
+                    f"payment {payment}",
+                    "0",
+                    str(standing),
+                )
+            ]
+    return []
