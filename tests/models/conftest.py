@@ -21,3 +21,11 @@ def vault_database(cluster: Cluster) -> str:
     url = cluster.database()
     migrate_vault(url)
     return url
+
+
+@pytest.fixture(scope="package")
+def ledger_database(cluster: Cluster) -> str:
+    """Another one of the main house, for histories of payments that stay in it."""
+    url = cluster.database()
+    migrate_main(url)
+    return url

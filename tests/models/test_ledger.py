@@ -19,18 +19,18 @@ def agrees(url: str) -> None:
     assert check(url, None).differences == []
 
 
-def test_money_that_is_held_is_only_promised(main_database: str) -> None:
+def test_money_that_is_held_is_only_promised(ledger_database: str) -> None:
     async def history(books: Books) -> None:
         payment = await books.authorised(10000)
         assert await books.balances() == HELD
         await books.changed(payment, status="cancelled")
         assert await books.balances() == {}
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
-def test_a_partial_capture_releases_all_and_takes_its_part(main_database: str) -> None:
+def test_a_partial_capture_releases_all_and_takes_its_part(ledger_database: str) -> None:
     async def history(books: Books) -> None:
         payment = await books.authorised(10000)
         await books.changed(payment, status="captured", amount_captured=4000)
@@ -40,11 +40,11 @@ def test_a_partial_capture_releases_all_and_takes_its_part(main_database: str) -
             ("usd", "fees"): 146,
         }
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
-def test_a_refund_is_set_aside_and_paid_and_its_fee_is_kept(main_database: str) -> None:
+def test_a_refund_is_set_aside_and_paid_and_its_fee_is_kept(ledger_database: str) -> None:
     async def history(books: Books) -> None:
         payment = await books.captured(10000)
         assert await books.balances() == SOLD
@@ -53,24 +53,24 @@ def test_a_refund_is_set_aside_and_paid_and_its_fee_is_kept(main_database: str) 
         await books.settled(payment, refund, "succeeded")
         assert await books.balances() == {("usd", "merchant"): -320, ("usd", "fees"): 320}
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
-def test_a_failed_refund_leaves_what_was_there(main_database: str) -> None:
+def test_a_failed_refund_leaves_what_was_there(ledger_database: str) -> None:
     async def history(books: Books) -> None:
         payment = await books.captured(10000)
         payment, refund = await books.refunded(payment, 2500)
         await books.settled(payment, refund, "failed")
         assert await books.balances() == SOLD
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
 @pytest.mark.parametrize(("status", "lost"), [("won", 0), ("lost", 10000)])
 def test_a_dispute_costs_its_fee_however_it_ends(
-    main_database: str, status: str, lost: int
+    ledger_database: str, status: str, lost: int
 ) -> None:
     async def history(books: Books) -> None:
         payment, dispute = await books.disputed(await books.captured(10000), 10000)
@@ -80,11 +80,11 @@ def test_a_dispute_costs_its_fee_however_it_ends(
         assert held["usd", "fees"] == 320 + 1500
         assert held.get(("usd", "card_network"), 0) == lost - 10000
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
-def test_the_same_movement_is_not_posted_twice(main_database: str) -> None:
+def test_the_same_movement_is_not_posted_twice(ledger_database: str) -> None:
     async def history(books: Books) -> None:
         payment = await books.captured(10000)
         async with books.database.transaction() as transaction:
@@ -97,23 +97,23 @@ def test_the_same_movement_is_not_posted_twice(main_database: str) -> None:
             await books.changed(pending, status="captured")
         assert await books.balances() == SOLD
 
-    asyncio.run(Books(main_database).played(history))
-    agrees(main_database)
+    asyncio.run(Books(ledger_database).played(history))
+    agrees(ledger_database)
 
 
 @pytest.mark.parametrize("amount", [0, -1])
-def test_nothing_and_less_are_not_posted(main_database: str, amount: int) -> None:
+def test_nothing_and_less_are_not_posted(ledger_database: str, amount: int) -> None:
     async def history(books: Books) -> None:
         payment = await books.payment(10000)
         with pytest.raises(CheckViolation):
             async with books.database.transaction() as transaction:
                 await post(transaction, payment, [Movement("refund", amount)])
 
-    asyncio.run(Books(main_database).played(history))
+    asyncio.run(Books(ledger_database).played(history))
 
 
-def test_an_account_pays_another_one(main_database: str) -> None:
-    with psycopg.connect(main_database) as connection, pytest.raises(CheckViolation):
+def test_an_account_pays_another_one(ledger_database: str) -> None:
+    with psycopg.connect(ledger_database) as connection, pytest.raises(CheckViolation):
         connection.execute(
             "INSERT INTO ledger_postings VALUES (gen_random_uuid(), 'capture', 0,"
             " gen_random_uuid(), false, 'fees', 'fees', 1, 'usd', now())"

@@ -110,7 +110,7 @@ async def told(books: Books, model: Model, story: Any) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(stories=st.lists(PAYMENT, min_size=1, max_size=5))
-def test_balances_are_what_the_model_says(main_database: str, stories: list[Any]) -> None:
+def test_balances_are_what_the_model_says(ledger_database: str, stories: list[Any]) -> None:
     async def history(books: Books) -> None:
         model = Model()
         for story in stories:
@@ -123,5 +123,5 @@ def test_balances_are_what_the_model_says(main_database: str, stories: list[Any]
             by_currency[currency] += balance
         assert not any(by_currency.values())
 
-    asyncio.run(Books(main_database).played(history))
-    assert check(main_database, None).differences == []
+    asyncio.run(Books(ledger_database).played(history))
+    assert check(ledger_database, None).differences == []
