@@ -60,6 +60,15 @@ INSERT INTO counters VALUES ('{merchant_id}', false, 'payments', 'captured',
  DO UPDATE SET count = counters.count + 1;
 UPDATE counters SET count = count - 1 WHERE merchant_id = '{merchant_id}' AND NOT livemode
  AND resource = 'payments' AND status = 'pending' AND slot = 64 + :client_id::int;
+INSERT INTO ledger_postings VALUES
+ ({id}, 'capture', 0, '{merchant_id}', false, 'card_network', 'merchant', 15000, 'usd', now()),
+ ({id}, 'capture', 1, '{merchant_id}', false, 'merchant', 'fees', 465, 'usd', now());
+INSERT INTO ledger_balances VALUES
+ ('{merchant_id}', false, 'usd', 'card_network', 64 + :client_id::int, -15000),
+ ('{merchant_id}', false, 'usd', 'fees', 64 + :client_id::int, 465),
+ ('{merchant_id}', false, 'usd', 'merchant', 64 + :client_id::int, 14535)
+ ON CONFLICT (merchant_id, livemode, currency, account, slot)
+ DO UPDATE SET balance = ledger_balances.balance + excluded.balance;
 COMMIT;
 """
 
@@ -166,6 +175,7 @@ def _ours(merchant_id: UUID, method_id: UUID) -> str:
             "status": "'captured'",
             "amount_authorized": "15000",
             "amount_captured": "15000",
+            "fee": "465",
             "captured_at": "now()",
             "network": "'visa'",
             "reply_status": "201",
