@@ -4,6 +4,7 @@ Every number that is not listed succeeds.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 from contract import relay
@@ -17,6 +18,27 @@ FAULT_NETWORK = "faultnet"
 FAULT_RANGE = "4000009900000"
 
 
+class Fault(StrEnum):
+    """How a network misbehaves."""
+
+    # It goes silent, before or after it has decided.
+    SILENT_BEFORE = "silent_before"
+    SILENT_AFTER = "silent_after"
+    # It decides, and then the connection breaks.
+    RESET = "reset"
+    # It decides, and then sends two answers, one about another amount, or one that cannot be read.
+    TWICE = "twice"
+    OTHER_AMOUNT = "other_amount"
+    MALFORMED = "malformed"
+    # It answers that it could not decide: always, or at every other call.
+    SYSTEM_ERROR = "system_error"
+    FLAPS = "flaps"
+
+
+# The network takes no decision.
+UNDECIDED_FAULTS = frozenset({Fault.SILENT_BEFORE, Fault.SYSTEM_ERROR})
+
+
 @dataclass(frozen=True, slots=True)
 class Behaviour:
     """How a network treats one number.  `name` is what the journal keeps of it."""
@@ -27,9 +49,8 @@ class Behaviour:
     refund_settles_as: Literal["approved", "declined"] | None = None
     # Once captured, the payer's bank charges it back for this reason.
     charged_back_as: relay.ChargebackReason | None = None
-    # The network goes silent, before or after it has decided.
-    silent_before: bool = False
-    silent_after: bool = False
+    # What goes wrong with an authorisation.
+    fault: Fault | None = None
     answers_after_seconds: float = 0.0
 
 
@@ -37,7 +58,12 @@ def _declined(code: str, decline_code: str) -> Behaviour:
     return Behaviour(decline_code, code, decline_code)
 
 
+def _faulty(fault: Fault) -> Behaviour:
+    return Behaviour(fault.value, fault=fault)
+
+
 SUCCEEDS = Behaviour("succeeds")
+FAILS = _faulty(Fault.SYSTEM_ERROR)
 _PROCESSING_ERROR = _declined("processing_error", "processing_error")
 
 _CARDS = {
@@ -55,12 +81,16 @@ _CARDS = {
     "4000000000005126": Behaviour("refund_fails", refund_settles_as="declined"),
     "4000000000000259": Behaviour("charged_back_fraudulent", charged_back_as="fraudulent"),
     "4000000000002685": Behaviour("charged_back_missing", charged_back_as="product_not_received"),
-    "4000009900000012": Behaviour("silent_before", silent_before=True),
-    "4000009900000020": Behaviour("silent_after", silent_after=True),
-    # The connection of an in-process network is reset: no answer, after it approved.
-    "4000009900000038": Behaviour("silent_after", silent_after=True),
+    "4000009900000012": _faulty(Fault.SILENT_BEFORE),
+    "4000009900000020": _faulty(Fault.SILENT_AFTER),
+    "4000009900000038": _faulty(Fault.RESET),
     "4000009900000046": Behaviour("slow", answers_after_seconds=ALMOST_TOO_LATE_SECONDS),
     "4000009900000053": Behaviour("too_slow", answers_after_seconds=TOO_LATE_SECONDS),
+    "4000009900000061": _faulty(Fault.TWICE),
+    "4000009900000079": _faulty(Fault.OTHER_AMOUNT),
+    "4000009900000087": _faulty(Fault.MALFORMED),
+    "4000009900000095": FAILS,
+    "4000009900000103": _faulty(Fault.FLAPS),
 }
 _SUCCEEDING_CARDS = (
     "4242424242424242",
@@ -91,8 +121,7 @@ def behaviour_of(secret: Secret) -> Behaviour:
     """What a network does with this instrument."""
     if isinstance(secret, Card):
         number = secret.number.reveal()
-        # The rest of our own range speaks a wire protocol that this network has not; a
-        # plain refusal is honest, a success would not be.
+        # Our own range is for faults: a number of it that does nothing is a slip of the pen.
         unlisted = _PROCESSING_ERROR if number.startswith(FAULT_RANGE) else SUCCEEDS
         return _CARDS.get(number, unlisted)
     if isinstance(secret, BankAccount):

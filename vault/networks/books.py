@@ -5,7 +5,7 @@ from typing import Final, Literal
 import msgspec
 
 from vault.instruments import Card, last_four
-from vault.networks.behaviours import Behaviour, behaviour_named
+from vault.networks.behaviours import UNDECIDED_FAULTS, Behaviour, behaviour_named
 from vault.networks.journal import Line
 from vault.networks.network import Charge, Order
 
@@ -36,7 +36,7 @@ def decided_charge(line: Line, behaviour: Behaviour, charge: Charge) -> Line:
     decided = "declined" if behaviour.code else _APPROVED
     return msgspec.structs.replace(
         line,
-        decision=SILENCE if behaviour.silent_before else decided,
+        decision=SILENCE if behaviour.fault in UNDECIDED_FAULTS else decided,
         reference=None if behaviour.code else line.reference,
         code=behaviour.code,
         decline_code=behaviour.decline_code,

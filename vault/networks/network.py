@@ -17,6 +17,17 @@ class NetworkSilent(Exception):
     """No answer, or none that can be believed: the network may or may not have decided."""
 
 
+class NetworkFailed(NetworkSilent):
+    """The network answered that it could not decide.
+
+    It says that nothing was done; an inquiry proves it, so this is an unknown like any other.
+    """
+
+
+class NetworkUnreached(Exception):
+    """Certain: the network was not asked, because nothing could be sent to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """Who asks what of which network.  `amount` is in minor units of `currency`."""
@@ -68,24 +79,32 @@ class ChargebackNetwork(Protocol):
 
 
 class CardNetwork(Protocol):
-    """One interface for the simulator and for a network spoken to in ISO 8583."""
+    """One interface for the simulator and for a network spoken to in ISO 8583.
+
+    Every method raises NetworkUnreached when it is certain that nothing was sent, and
+    NetworkSilent (NetworkFailed among them) when the end is not known.
+    """
 
     async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
-        """Ask for money; raises NetworkSilent."""
+        """Ask for money."""
         ...
 
     async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        """Collect money of an approval, releasing the rest; raises NetworkSilent."""
+        """Collect money of an approval, releasing the rest."""
         ...
 
     async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        """Give back what an approval reserved; raises NetworkSilent."""
+        """Give back what an approval reserved."""
         ...
 
     async def refund(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        """Return money that was collected; `pending` while it settles; raises NetworkSilent."""
+        """Return money that was collected; `pending` while it settles."""
         ...
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
         """What was decided about an attempt; None when the network knows no such attempt."""
+        ...
+
+    async def echo(self, network: str) -> None:
+        """Ask for a sign of life; returns when the network gave one."""
         ...

@@ -13,9 +13,11 @@ from uuid import UUID
 from contract import relay
 from runtime.clock import Clock
 from vault.networks.behaviours import (
+    FAILS,
     REFUND_SETTLES_AFTER_MS,
     SUCCEEDS,
     Behaviour,
+    Fault,
     behaviour_named,
     behaviour_of,
 )
@@ -29,12 +31,14 @@ from vault.networks.books import (
 )
 from vault.networks.chargebacks import Bank, claim_line, decision_line, evidence_line, told_by
 from vault.networks.journal import Journal, Line
-from vault.networks.network import Charge, NetworkSilent, Order
+from vault.networks.network import Charge, NetworkFailed, NetworkSilent, Order
 from vault.settings import Latency
 
 REMEMBERED_ATTEMPTS = 50_000
 # A silent network is silent for longer than anybody waits.
 SILENCE_SECONDS = 60.0
+# It decided, and no answer came that anybody could believe.
+_UNBELIEVABLE = frozenset({Fault.RESET, Fault.OTHER_AMOUNT, Fault.MALFORMED})
 
 
 class SimulatedNetworks:
@@ -47,16 +51,17 @@ class SimulatedNetworks:
         self._attempts: OrderedDict[str, Line] = OrderedDict()
         self._payments: OrderedDict[str, list[Line]] = OrderedDict()
         self._bank = Bank()
+        self._flaps = 0
         self._catch_up()
 
     async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
-        behaviour = behaviour_of(charge.secret)
         known = self._repeated(order)
         if known is None:
+            behaviour = self._present(behaviour_of(charge.secret))
             kind = "sale" if charge.sale else "authorise"
             line = opening_line(order, kind, self._clock.unix_ms())
             known = self._record(decided_charge(line, behaviour, charge))
-        return await self._answer(known, behaviour)
+        return await self._answer(known)
 
     async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
         return await self._follow_up(order, "capture")
@@ -75,6 +80,9 @@ class SimulatedNetworks:
         if line is None or line.decision == SILENCE or line.attempt != attempt_id.hex:
             return None
         return self._decision(line)
+
+    async def echo(self, network: str) -> None:
+        await self._take_time(0.0)
 
     def chargebacks(self) -> list[relay.Chargeback]:
         self._catch_up()
@@ -115,17 +123,32 @@ class SimulatedNetworks:
             history = self._history(order.payment_id)
             line = opening_line(order, kind, self._clock.unix_ms())
             known = self._record(decided_follow_up(line, history))
-        return await self._answer(known, SUCCEEDS)
+        return await self._answer(known)
 
-    async def _answer(self, line: Line, behaviour: Behaviour) -> relay.Decision:
-        seconds = random.uniform(self._latency.from_ms, self._latency.to_ms) / 1000  # nosec B311  # no secret
-        seconds += behaviour.answers_after_seconds
-        if line.decision == SILENCE or behaviour.silent_after:
+    def _present(self, behaviour: Behaviour) -> Behaviour:
+        """What a behaviour that changes from call to call is this time."""
+        if behaviour.fault is not Fault.FLAPS:
+            return behaviour
+        self._flaps += 1
+        return FAILS if self._flaps % 2 else SUCCEEDS
+
+    async def _answer(self, line: Line) -> relay.Decision:
+        behaviour = behaviour_named(line.behaviour)
+        if behaviour.fault in (Fault.SILENT_BEFORE, Fault.SILENT_AFTER):
             await asyncio.sleep(SILENCE_SECONDS)
             raise NetworkSilent
-        if seconds:
-            await asyncio.sleep(seconds)
+        await self._take_time(behaviour.answers_after_seconds)
+        if behaviour.fault is Fault.SYSTEM_ERROR:
+            raise NetworkFailed
+        if behaviour.fault in _UNBELIEVABLE:
+            raise NetworkSilent
+        # Where there is no wire, an answer that comes twice is heard once.
         return self._decision(line)
+
+    async def _take_time(self, more_seconds: float) -> None:
+        seconds = random.uniform(self._latency.from_ms, self._latency.to_ms) / 1000  # nosec B311  # no secret
+        if seconds + more_seconds:
+            await asyncio.sleep(seconds + more_seconds)
 
     def _decision(self, line: Line) -> relay.Decision:
         assert line.decision != SILENCE

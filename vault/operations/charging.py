@@ -17,7 +17,7 @@ from runtime.database import DatabaseUnavailable, Row
 from runtime.log import log
 from vault.instruments import from_plaintext
 from vault.keyring import Keyring
-from vault.networks.network import CardNetwork, Charge, NetworkSilent, Order
+from vault.networks.network import CardNetwork, Charge, NetworkSilent, NetworkUnreached, Order
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.velocity import Velocity
 from vault.outcomes import CallRefused, CallUndecided
@@ -97,7 +97,11 @@ class Charging:
         if self._clock.unix_ms() >= deadline_ms:
             await self._attempts.withdraw(request.attempt_id, request.merchant_id)
             raise CallRefused("expired")
-        decision = await self._ask(request, found)
+        try:
+            decision = await self._ask(request, found)
+        except NetworkUnreached:
+            await self._attempts.withdraw(request.attempt_id, request.merchant_id)
+            raise CallRefused("network_unreached") from None
         try:
             recorded = await self._attempts.decide(
                 request.attempt_id, request.merchant_id, decision

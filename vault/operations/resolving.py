@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from contract import relay
-from vault.networks.network import CardNetwork, NetworkSilent
+from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached
 from vault.operations.charging import Charging
 from vault.store.attempts import AttemptStore, Found
 
@@ -36,7 +36,7 @@ class Resolving:
         assert found.network is not None
         try:
             decision = await self._network.inquire(found.network, attempt_id)
-        except NetworkSilent:
+        except (NetworkSilent, NetworkUnreached):
             # Nothing new was heard; what stands, a pending refund at most, stands.
             if found.decision is None:
                 return _UNDECIDED
