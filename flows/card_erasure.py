@@ -4,6 +4,7 @@ A worker asks, and asks again until the vault has done it.  A card that was deta
 payment that is still pending keeps the number until it is decided.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -12,32 +13,40 @@ from contract import relay
 from domain.ids import to_text
 from flows.house import House
 from models.card_erasure import erased, is_known, lease_erasures
+from models.leases import ERASURE_LEASE, give_back
+from runtime.database import Row
 from runtime.log import log
 
 METHODS_PER_ROUND: Final = 50
 LEASE = timedelta(seconds=10)
 
 
-async def erase_detached_cards(house: House) -> int:
-    """Ask for what is due; how many numbers were forgotten."""
+async def lease_due_erasures(house: House, free: int) -> list[Row]:
+    """Up to `free` detached methods whose number is to be forgotten now."""
     async with house.database.transaction() as transaction:
-        due = await lease_erasures(transaction, house.clock.now(), LEASE, METHODS_PER_ROUND)
-    done = 0
-    for method in due:
-        request_id = to_text("req", house.new_id())
-        erase = relay.Erase(
-            request_id=request_id,
-            merchant_id=method["merchant_id"],
-            livemode=method["livemode"],
-            instrument_id=method["id"],
-        )
-        if await _asked(house, erase) is None:
-            continue
-        async with house.database.transaction() as transaction:
-            await erased(transaction, method)
-        log("card_erased", request_id=request_id, payment_method_id=to_text("pm", method["id"]))
-        done += 1
-    return done
+        return await lease_erasures(transaction, house.clock.now(), LEASE, free)
+
+
+async def give_back_erasures(house: House, leased: Sequence[Row]) -> None:
+    """Let other workers ask for leased erasures at once."""
+    async with house.database.transaction() as transaction:
+        await give_back(transaction, ERASURE_LEASE, leased, house.clock.now())
+
+
+async def erase_detached_card(house: House, method: Row) -> None:
+    """Have the vault forget one number; where it does not answer, it is asked again after 10 s."""
+    request_id = to_text("req", house.new_id())
+    erase = relay.Erase(
+        request_id=request_id,
+        merchant_id=method["merchant_id"],
+        livemode=method["livemode"],
+        instrument_id=method["id"],
+    )
+    if await _asked(house, erase) is None:
+        return
+    async with house.database.transaction() as transaction:
+        await erased(transaction, method)
+    log("card_erased", request_id=request_id, payment_method_id=to_text("pm", method["id"]))
 
 
 async def erase_unknown_cards(house: House) -> int:

@@ -5,7 +5,7 @@ the attempt; asking fences it, so an attempt that never began can never begin la
 the payment may be tried again under a new one until its authorisation deadline.
 """
 
-import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -27,52 +27,42 @@ from flows.recording import outcome_of, record_outcome, refusal_of
 from flows.replies import keep_refusal
 from models import idempotency
 from models.idempotency import KeyName
-from models.payment_changes import (
-    due_payments,
-    key_of,
-    lease_payment,
-    lock_payment,
-    save_payment,
-)
-from models.payment_reads import PaymentKey
+from models.leases import PAYMENT_LEASE, give_back
+from models.payment_changes import key_of, lock_payment, save_payment
+from models.payment_leases import lease_payments
 from runtime.database import Row, Transaction
 from runtime.log import log
 
-PAYMENTS_PER_ROUND: Final = 32
 LEASE = timedelta(seconds=5)
 AUTHORISATION_DEADLINE_LIVE = timedelta(minutes=15)
 AUTHORISATION_DEADLINE_SANDBOX = timedelta(seconds=30)
 _OK: Final = 200
 
 
-async def resume_due_payments(house: House) -> int:
-    """Look after the payments that are due; how many were taken up."""
+async def lease_due_payments(house: House, free: int) -> list[Row]:
+    """Up to `free` payments that are due now, for this worker to look after."""
+    now = house.clock.now()
     async with house.database.transaction() as transaction:
-        due = await due_payments(transaction, house.clock.now(), PAYMENTS_PER_ROUND)
-    # Side by side: one that waits for its network's time-out delays no other.
-    return sum(await asyncio.gather(*(_look_after(house, key) for key in due)))
+        return await lease_payments(transaction, now, now + LEASE, free)
 
 
-async def _look_after(house: House, key: PaymentKey) -> bool:
-    payment = await _lease(house, key)
-    if payment is None:
-        return False
+async def resume(house: House, payment: Row) -> None:
+    """Look after one leased payment; one that the vault says nothing of is due again after 5 s."""
     try:
         await _resume(house, payment)
     except NoAnswer as silence:
         log("recovery_postponed", payment_id=payment["id"], reason=silence.reason)
-    return True
+
+
+async def give_back_payments(house: House, leased: Sequence[Row]) -> None:
+    """Let other workers look after leased payments at once."""
+    async with house.database.transaction() as transaction:
+        await give_back(transaction, PAYMENT_LEASE, leased, house.clock.now())
 
 
 def _request_id(payment: Row) -> str:
     """Recovery answers no request: its lines and events carry the payment's own id."""
     return to_text("req", payment["id"])
-
-
-async def _lease(house: House, key: PaymentKey) -> Row | None:
-    now = house.clock.now()
-    async with house.database.transaction() as transaction:
-        return await lease_payment(transaction, key, now, now + LEASE)
 
 
 async def _resume(house: House, payment: Row) -> None:

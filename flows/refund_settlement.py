@@ -5,6 +5,7 @@ nothing and moves no money twice.  An attempt that was fenced has certainly not 
 the next one has an id that follows from the refund's, so it needs no column.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid5
@@ -16,6 +17,7 @@ from contract import relay
 from domain import payments, refunds
 from domain.ids import to_text
 from flows.house import House
+from models.leases import REFUND_LEASE, give_back
 from models.outbox import record_event
 from models.payment_changes import lock_payment, save_payment
 from models.payment_reads import PaymentKey
@@ -24,7 +26,7 @@ from runtime.database import Row, Transaction
 from runtime.log import log
 
 # Longer than a call to the vault and its inquiry together (3 s each).
-LEASE: Final = timedelta(seconds=30)
+LEASE: Final = timedelta(seconds=15)
 ASK_AGAIN: Final = timedelta(seconds=1)
 MAX_ATTEMPTS: Final = 10
 _DECLINED: Final = "refund_declined"
@@ -36,6 +38,12 @@ async def lease_due_refunds(house: House, free: int) -> list[Row]:
     now = house.clock.now()
     async with house.database.transaction() as transaction:
         return await lease_refunds(transaction, now, now + LEASE, free)
+
+
+async def give_back_refunds(house: House, leased: Sequence[Row]) -> None:
+    """Let other workers settle leased refunds at once."""
+    async with house.database.transaction() as transaction:
+        await give_back(transaction, REFUND_LEASE, leased, house.clock.now())
 
 
 async def settle(house: House, refund: Row) -> None:

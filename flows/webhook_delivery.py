@@ -5,7 +5,7 @@ receivers drop duplicates by `webhook-id`; it is never forgotten.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -18,15 +18,21 @@ from contract.versions.registry import delivered_in, event_renders
 from domain import delivery_schedule, events, signatures
 from domain.ids import to_text
 from flows.house import House
-from models.deliveries import EndedAttempt, UnderWay, lease_deliveries, record_attempts
+from models.deliveries import (
+    EndedAttempt,
+    UnderWay,
+    give_back_delivery,
+    lease_deliveries,
+    record_attempts,
+)
 from models.sealed import WEBHOOK_SECRET
 from runtime.coalescer import Coalescer, lanes
 from runtime.database import DatabaseUnavailable, Row
 from runtime.log import log
 from runtime.masked import Masked
 
-# Longer than an attempt (10 s), so that only a lost worker loses a lease.
-LEASE: Final = timedelta(seconds=30)
+# Longer than an attempt (10 s) and its record, so that only a lost worker loses a lease.
+LEASE: Final = timedelta(seconds=15)
 RECORD_AGAIN_SECONDS: Final = 0.5
 JSON: Final = "application/json"
 USER_AGENT: Final = "Paymint-Webhooks/1"
@@ -86,6 +92,17 @@ class WebhookDelivery:
         async with self._house.database.transaction() as transaction:
             rows = await lease_deliveries(transaction, now, until, free, busy)
         return [_delivery(row, now, until) for row in rows]
+
+    async def give_back(self, leased: Sequence[Delivery]) -> None:
+        """Let other workers make at once what this one began and cannot end.
+
+        The receiver may have it by then, and will have it again.
+        """
+        now = self._house.clock.now()
+        async with self._house.database.transaction() as transaction:
+            for one in leased:
+                named = (one.event["id"], one.endpoint.id, one.endpoint.merchant_id)
+                await give_back_delivery(transaction, named, one.lease, now)
 
     async def deliver(self, delivery: Delivery) -> None:
         """Make one attempt and record it, with the state that follows from it."""

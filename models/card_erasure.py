@@ -34,6 +34,7 @@ _LEASE = compile_sql(
     sa.update(PAYMENT_METHODS)
     .values(erase_at=sa.bindparam("until", type_=_METHOD.erase_at.type))
     .where(*_MINE, _METHOD.erase_at <= _NOW)
+    .returning(*_METHOD)
 )
 _DONE = compile_sql(sa.update(PAYMENT_METHODS).values(erase_at=sa.null()).where(*_MINE))
 
@@ -62,8 +63,8 @@ async def lease_erasures(
     taken = []
     for row in await transaction.all(_DUE, now=now, limit=limit):
         mine = {"of_id": row["id"], "of_merchant": row["merchant_id"]}
-        if await transaction.run(_LEASE, now=now, until=now + lease, **mine):
-            taken.append(row)
+        if leased := await transaction.maybe(_LEASE, now=now, until=now + lease, **mine):
+            taken.append(leased)
     return taken
 
 

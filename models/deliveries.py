@@ -280,6 +280,12 @@ def _replay_statement() -> sa.Insert:
 
 
 _LEASE = compile_sql(_lease_statement())
+_GIVE_BACK = compile_sql(
+    sa.update(WEBHOOK_DELIVERIES)
+    .values(leased_until=_moment("now"))
+    .where(*(_DELIVERY[name] == sa.bindparam(f"of_{name}", type_=ID) for name in _NAMES))
+    .where(_DELIVERY.leased_until == _moment("lease"))
+)
 RECORD = _record_statement()
 _REPLAY = compile_sql(_replay_statement())
 
@@ -300,6 +306,14 @@ async def lease_deliveries(
     full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
     room = {"free": free, "full": full, "rows": batch(under_way)}
     return await transaction.all(_LEASE, now=now, until=until, **room)
+
+
+async def give_back_delivery(
+    transaction: Transaction, named: tuple[UUID, UUID, UUID], lease: datetime, now: datetime
+) -> None:
+    """End a lease early; `named` by event, endpoint and merchant.  A lost one is left alone."""
+    of = {f"of_{name}": value for name, value in zip(_NAMES, named, strict=True)}
+    await transaction.run(_GIVE_BACK, lease=lease, now=now, **of)
 
 
 async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[bool]:

@@ -84,7 +84,11 @@ _SAVE = compile_sql(
     .where(*_MINE)
 )
 _LEASE = compile_sql(_lease_statement())
-_POSTPONE = compile_sql(sa.update(DISPUTES).values(leased_until=_UNTIL).where(*_MINE))
+_POSTPONE = compile_sql(
+    sa.update(DISPUTES)
+    .values(leased_until=_UNTIL)
+    .where(*_MINE, DISPUTES.c.leased_until == sa.bindparam("lease", type_=MOMENT))
+)
 _HANDED_OVER = compile_sql(
     sa.update(DISPUTES)
     .values(work_at=sa.null(), leased_until=sa.null())
@@ -148,8 +152,9 @@ async def lease_disputes(
 
 
 async def postpone_dispute(transaction: Transaction, dispute: Row, until: datetime) -> None:
-    """Leave a leased dispute alone until `until`."""
-    await transaction.run(_POSTPONE, until=until, **_of(key_of(dispute)))
+    """Leave a leased dispute alone until `until`, unless its lease was lost."""
+    lease = dispute["leased_until"]
+    await transaction.run(_POSTPONE, lease=lease, until=until, **_of(key_of(dispute)))
 
 
 async def evidence_handed_over(transaction: Transaction, dispute: Row) -> None:

@@ -4,7 +4,6 @@ The row is locked, the rules decide on what it says, and it is saved; two change
 payment never see the same state.
 """
 
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,20 +46,6 @@ _SAVE = compile_sql(
     sa.update(PAYMENTS)
     .values({name: sa.bindparam(name, type_=PAYMENTS.c[name].type) for name in _CHANGEABLE})
     .where(*_MINE)
-)
-_DUE = compile_sql(
-    sa.select(PAYMENTS.c.id, PAYMENTS.c.merchant_id, PAYMENTS.c.livemode)
-    .where(PAYMENTS.c.resume_at <= sa.bindparam("now", type_=PAYMENTS.c.resume_at.type))
-    .order_by(PAYMENTS.c.resume_at)
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
-# A lease, not a lock: whoever moves `resume_at` forward owns the work until then.
-_LEASE = compile_sql(
-    sa.update(PAYMENTS)
-    .values(resume_at=sa.bindparam("until", type_=PAYMENTS.c.resume_at.type))
-    .where(*_MINE)
-    .where(PAYMENTS.c.resume_at <= sa.bindparam("now", type_=PAYMENTS.c.resume_at.type))
-    .returning(PAYMENTS)
 )
 _DELETE = compile_sql(
     sa.delete(PAYMENTS)
@@ -109,19 +94,6 @@ async def save_payment(transaction: Transaction, before: Row, after: Row) -> Non
         moved = {before["status"]: -1, after["status"]: 1}
         await counting.add(transaction, before, "payments", moved)
     await post(transaction, after, ledger.of_payment(before, after))
-
-
-async def due_payments(transaction: Transaction, now: datetime, limit: int) -> list[PaymentKey]:
-    """Payments whose time to be looked after has come, oldest first."""
-    rows = await transaction.all(_DUE, now=now, limit=limit)
-    return [PaymentKey(**row) for row in rows]
-
-
-async def lease_payment(
-    transaction: Transaction, key: PaymentKey, now: datetime, until: datetime
-) -> Row | None:
-    """Take a due payment until `until`; None when another worker was faster."""
-    return await transaction.maybe(_LEASE, now=now, until=until, **_of(key))
 
 
 async def withdraw_payment(transaction: Transaction, payment: Row) -> bool:

@@ -2,44 +2,45 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from functools import partial
 
 import uvloop
 
 from adapters.settings import Settings
+from flows.alone import Turn, alone, end_being_alone
 from flows.audit_archiving import AuditArchiving
 from flows.audit_sealing import seal_heads
 from flows.authorisation_expiry import end_expired_authorisations
-from flows.card_erasure import erase_detached_cards, erase_unknown_cards
+from flows.backlog import Backlogs
+from flows.card_erasure import erase_unknown_cards
 from flows.dispute_intake import take_in_chargebacks
 from flows.house import House, open_house
 from flows.key_ages import check_key_ages
 from flows.oauth_upkeep import keep_oauth
 from flows.partitions import make_partitions
-from flows.payment_recovery import resume_due_payments
 from flows.test_clocks import catch_up_with_clocks
 from flows.webhook_delivery import WebhookDelivery
 from runtime.clock import Clock
+from runtime.database import DatabaseUnavailable
 from runtime.log import configure, log
 from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from workers.deliveries import Deliveries
-from workers.disputes import Disputes
-from workers.refunds import Refunds
+from workers.duties import duties
 from workers.turning import Turning
 
-PAYMENTS_LOOK_AGAIN_SECONDS = 0.5
 EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
 CLOCKS_LOOK_AGAIN_SECONDS = 1.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 1.0
-ERASURES_LOOK_AGAIN_SECONDS = 1.0
 SEALED_EVERY_SECONDS = 60.0
 ARCHIVE_LOOKS_AGAIN_SECONDS = 10.0
 KEY_AGES_LOOK_AGAIN_SECONDS = 3600.0
 UNKNOWN_CARDS_LOOK_AGAIN_SECONDS = 60.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 OAUTH_LOOKS_AGAIN_SECONDS = 3600.0
-# A turn is one statement, but for unfinished payments, whose leases run out by themselves.
+BACKLOG_LOOKS_AGAIN_SECONDS = 5.0
+# A turn is some statements, or calls to the vault that can be made again.
 LAST_TURN_SECONDS = 2.0
 
 
@@ -47,39 +48,18 @@ class Worker:
     """Everything the process does, begun and ended together."""
 
     def __init__(self, house: House) -> None:
+        self._house = house
         self._deliveries = Deliveries(WebhookDelivery(house))
-        self._refunds = Refunds(house)
-        self._disputes = Disputes(house)
-        chargebacks = partial(take_in_chargebacks, house)
-        archiving = AuditArchiving(house)
-        resume = partial(resume_due_payments, house)
+        self._duties = duties(house)
         self._loops = (
             self._deliveries.loop,
-            self._refunds.loop,
-            self._disputes.loop,
-            Turning("chargebacks", chargebacks, CHARGEBACKS_LOOK_AGAIN_SECONDS),
-            Turning("payments", resume, PAYMENTS_LOOK_AGAIN_SECONDS),
-            Turning(
-                "expiries",
-                partial(end_expired_authorisations, house),
-                EXPIRIES_LOOK_AGAIN_SECONDS,
-            ),
-            Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
-            Turning("erasures", partial(erase_detached_cards, house), ERASURES_LOOK_AGAIN_SECONDS),
-            Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
-            Turning("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
-            Turning("audit archive", archiving.turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
-            Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
-            Turning(
-                "unknown_cards",
-                partial(erase_unknown_cards, house),
-                UNKNOWN_CARDS_LOOK_AGAIN_SECONDS,
-            ),
-            Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
+            *(duty.loop for duty in self._duties),
+            *_loops_of_all(house),
+            *_loops_of_one(house),
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then finish what was begun (at most 12 s)."""
+        """Work until `stop` is set, then finish what was begun, or give it back (about 8 s)."""
         running = [asyncio.create_task(loop.run()) for loop in self._loops]
         settle_memory()
         log("worker_ready")
@@ -92,8 +72,37 @@ class Worker:
             task.cancel()
         await asyncio.gather(*still_turning, return_exceptions=True)
         await asyncio.gather(
-            self._deliveries.finish(), self._refunds.finish(), self._disputes.finish()
+            self._deliveries.finish(), *(duty.finish() for duty in self._duties), self._let_go()
         )
+
+    async def _let_go(self) -> None:
+        with suppress(DatabaseUnavailable):
+            await end_being_alone(self._house)
+
+
+def _loops_of_all(house: House) -> list[Turning]:
+    """Turns that every worker makes: safe side by side, because rows or the vault decide."""
+    chargebacks = partial(take_in_chargebacks, house)
+    expiries = partial(end_expired_authorisations, house)
+    return [
+        Turning("chargebacks", chargebacks, CHARGEBACKS_LOOK_AGAIN_SECONDS),
+        Turning("expiries", expiries, EXPIRIES_LOOK_AGAIN_SECONDS),
+        Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
+        Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
+        Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
+        Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
+        Turning("backlog", Backlogs(house).turn, BACKLOG_LOOKS_AGAIN_SECONDS),
+    ]
+
+
+def _loops_of_one(house: House) -> list[Turning]:
+    """Turns that one worker makes for all: doing them twice is safe, and only not wanted."""
+    turns: tuple[tuple[str, Turn, float], ...] = (
+        ("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
+        ("audit archive", AuditArchiving(house).turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
+        ("unknown_cards", partial(erase_unknown_cards, house), UNKNOWN_CARDS_LOOK_AGAIN_SECONDS),
+    )
+    return [Turning(name, alone(house, name, turn, pause), pause) for name, turn, pause in turns]
 
 
 async def _partitions(house: House) -> int:

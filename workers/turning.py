@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from prometheus_client import Counter
+
 from runtime.database import DatabaseUnavailable
 from runtime.log import log, log_exception
 
 AFTER_FAILURE_SECONDS = 0.5
+
+_FAILED = Counter("paymint_worker_failed_turns", "Turns of a worker's loop that failed", ["loop"])
 
 
 class Turning:
@@ -21,6 +25,8 @@ class Turning:
         self._turn = turn
         self._pause_seconds = pause_seconds
         self._stopping = False
+        # Zero is shown before the first failure, so that a rate over it can be told.
+        _FAILED.labels(name)
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
@@ -46,6 +52,7 @@ class Turning:
             log("worker_waits_for_database", loop=self._name)
         except Exception as error:
             log_exception("worker_turn_failed", error, loop=self._name)
+        _FAILED.labels(self._name).inc()
         # What ended meanwhile must not shorten the pause into a busy loop.
         await asyncio.sleep(AFTER_FAILURE_SECONDS)
         return 0

@@ -24,6 +24,7 @@ from models.tables.payments import PAYMENTS, REFUNDS
 from models.tables.people import SESSIONS, SIGN_IN_NAMES, USERS
 from models.tables.test_clocks import TEST_CLOCKS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
+from models.tables.workers import WORKER_LEASES
 
 GLOBAL_TABLES = frozenset(
     {
@@ -38,6 +39,7 @@ GLOBAL_TABLES = frozenset(
         "oauth_signing_keys",
         "platform_keys",
         "sign_in_names",
+        "worker_leases",
     }
 )
 
@@ -79,4 +81,5 @@ __all__ = [
     "WEBHOOK_ATTEMPTS",
     "WEBHOOK_DELIVERIES",
     "WEBHOOK_ENDPOINTS",
+    "WORKER_LEASES",
 ]

@@ -17,7 +17,7 @@ from scripts.launcher.ports import LOOPBACK, Ports
 from scripts.launcher.processes import Program
 from scripts.launcher.state import StateDirectory
 
-PROCESSES = ("paymint-vault", "paymint-api", "paymint-worker")
+WORKER = "paymint-worker"
 # What a child may know of the user's environment: nothing that could hold a credential.
 HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -71,6 +71,7 @@ class Options:
     allow_loopback_webhooks: bool = False
     network_latency: str = "0"
     tls: bool = False
+    workers: int = 1
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,16 @@ class House:
         return {
             "paymint-vault": common | self._tls_environment() | self._vault_environment(),
             "paymint-api": common | self._tls_environment() | self._api_environment(),
-            "paymint-worker": common | self._worker_environment(),
+            **{
+                name: common | self._worker_environment(number)
+                for number, name in enumerate(self.workers(), start=1)
+            },
         }
+
+    def workers(self) -> list[str]:
+        """The workers' names: `paymint-worker`, and `paymint-worker-2` and so on beside it."""
+        more = (f"{WORKER}-{number}" for number in range(2, self.options.workers + 1))
+        return [WORKER, *more]
 
     def _tls_environment(self) -> dict[str, str]:
         if not self.options.tls:
@@ -145,10 +154,12 @@ class House:
             environment["REDIS_URL"] = self.redis_url
         return environment
 
-    def _worker_environment(self) -> dict[str, str]:
+    def _worker_environment(self, number: int) -> dict[str, str]:
+        """Of the worker with this process number; the API's is 0."""
+        metrics = (self.ports.worker_metrics, *self.ports.more_worker_metrics)
         environment = self._main_environment() | {
-            "PAYMINT_METRICS_PORT": str(self.ports.worker_metrics),
-            "PAYMINT_PROCESS_NUMBER": "1",
+            "PAYMINT_METRICS_PORT": str(metrics[number - 1]),
+            "PAYMINT_PROCESS_NUMBER": str(number),
         }
         environment |= {name: os.environ[name] for name in ARCHIVE if name in os.environ}
         # What the worker changes must not stay in the cache as it was.
@@ -158,9 +169,10 @@ class House:
 
     def program(self, name: str) -> Program:
         """One process, named in its command line by the path of its entry file."""
+        entry = WORKER if name.startswith(WORKER) else name
         return Program(
             name=name,
-            command=(sys.executable, str(self.root / "scripts" / name)),
+            command=(sys.executable, str(self.root / "scripts" / entry)),
             environment=self.environments()[name],
             directory=self.root,
             log=self.state.log_file(name),

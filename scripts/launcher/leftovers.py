@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 from scripts.launcher.console import Console, LaunchError
+from scripts.launcher.house import WORKER
 from scripts.launcher.processes import command_line
 
 # The words that stand in our children's command lines; a process id alone may be anybody's.
@@ -23,8 +24,13 @@ def alive(recorded: dict[str, Any]) -> dict[str, int]:
     return {
         name: pid
         for name, pid in recorded.items()
-        if isinstance(pid, int) and name in OURS and OURS[name] in command_line(pid)
+        if isinstance(pid, int) and (word := _word_of(name)) and word in command_line(pid)
     }
+
+
+def _word_of(name: str) -> str | None:
+    """paymint-worker-2 and so on run what paymint-worker runs."""
+    return OURS.get(WORKER if name.startswith(WORKER) else name)
 
 
 def await_leftovers(recorded: dict[str, Any], console: Console) -> None:

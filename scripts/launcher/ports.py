@@ -29,6 +29,8 @@ class Ports:
     api_metrics: int
     vault_metrics: int
     worker_metrics: int
+    # Of the second worker, the third and so on.
+    more_worker_metrics: tuple[int, ...] = ()
 
 
 def is_free(port: int) -> bool:
@@ -46,7 +48,7 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_ports(wanted: int, earlier: dict[str, Any]) -> Ports:
+def choose_ports(wanted: int, earlier: dict[str, Any], workers: int = 1) -> Ports:
     """All ports for a start: `wanted` for the API (0: any), beside it the vault's token door."""
     chosen: set[int] = set()
 
@@ -67,9 +69,14 @@ def choose_ports(wanted: int, earlier: dict[str, Any]) -> Ports:
     api = free(wanted or earlier.get("api"))
     if wanted and api != wanted:
         raise LaunchError(f"port {wanted} is in use on {LOOPBACK}; choose another with --port")
-    others = [name for name in Ports.__dataclass_fields__ if name not in ("api", "vault")]
+    apart = ("api", "vault", "more_worker_metrics")
+    others = [name for name in Ports.__dataclass_fields__ if name not in apart]
     vault = free(api + 1)
-    return Ports(api=api, vault=vault, **{name: free(earlier.get(name)) for name in others})
+    named = {name: free(earlier.get(name)) for name in others}
+    # Those that are kept come first, however many workers there were before.
+    kept = [*earlier.get("more_worker_metrics", ()), *[None] * workers][: workers - 1]
+    more = tuple(free(port) for port in kept)
+    return Ports(api=api, vault=vault, **named, more_worker_metrics=more)
 
 
 def as_json(ports: Ports, process_ids: dict[str, int]) -> dict[str, Any]:

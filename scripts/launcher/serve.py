@@ -19,6 +19,7 @@ from scripts.launcher.stack import Stack
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GLANCE_SECONDS = 0.25
 LARGEST_PORT = 65535
+MOST_WORKERS = 32
 LATENCY = re.compile(r"\d{1,5}(-\d{1,5})?")
 
 
@@ -50,6 +51,12 @@ def latency(text: str) -> str:
     return text
 
 
+def workers(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 1 and {MOST_WORKERS}")
+    return int(text)
+
+
 def parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/serve",
@@ -78,6 +85,9 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         action="store_true",
         help="serve https, with a certificate of an authority made for this directory",
     )
+    parser.add_argument(
+        "--workers", type=workers, default=1, metavar="N", help="worker processes (default 1)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -88,6 +98,7 @@ def options(choice: argparse.Namespace) -> Options:
         allow_loopback_webhooks=choice.allow_loopback_webhooks,
         network_latency=choice.network_latency,
         tls=choice.tls,
+        workers=choice.workers,
     )
 
 

@@ -19,7 +19,7 @@ from scripts.launcher.certificates import ensure_certificates, utc_now
 from scripts.launcher.cluster import Cluster
 from scripts.launcher.console import Console, Silence
 from scripts.launcher.databases import DatabaseUrls, embedded_databases, external_databases
-from scripts.launcher.house import PROCESSES, House, Options, basic_environment
+from scripts.launcher.house import House, Options, basic_environment
 from scripts.launcher.leftovers import await_leftovers
 from scripts.launcher.place import Place, server_place
 from scripts.launcher.ports import Ports, as_json, choose_ports
@@ -99,7 +99,7 @@ class Stack:
         return str(self.keys["vault_url"])
 
     def process_ids(self) -> dict[str, int]:
-        """Process ids by name: postgres, valkey, paymint-vault, paymint-api, paymint-worker."""
+        """Process ids by name: postgres, valkey, paymint-vault, paymint-api, paymint-worker, …"""
         return self._supervisor.process_ids()
 
     def tend(self) -> None:
@@ -121,7 +121,7 @@ class Stack:
         self.state.rotate_logs()
         earlier = read_json(self.state.ports)
         await_leftovers(earlier.get("pids", {}), self._console)
-        self._ports = choose_ports(self.options.port, earlier)
+        self._ports = choose_ports(self.options.port, earlier, self.options.workers)
         if ensure_certificates(self.state.tls, utc_now()):
             self._console.say("made the certificates of the private door")
         self._ensure_public_certificate()
@@ -191,9 +191,9 @@ class Stack:
     def _start_house(self, house: House) -> None:
         house.migrate()
         self._console.say("databases are migrated; starting vault, API and worker")
-        vault, api, worker = (house.program(name) for name in PROCESSES)
-        self._supervisor.start(vault)
-        self._supervisor.start(api, worker)
+        workers = [house.program(name) for name in house.workers()]
+        self._supervisor.start(house.program("paymint-vault"))
+        self._supervisor.start(house.program("paymint-api"), *workers)
         late = "vault and API are not ready"
         self._supervisor.wait_until(house.ready, late, HOUSE_PATIENCE_SECONDS)
 

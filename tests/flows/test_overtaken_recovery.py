@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 
 from contract import relay
-from flows.payment_recovery import resume_due_payments
 from tests.flows.test_lost_processes import play
 from tests.flows.till import TAKEN_UP_AFTER, Lost, Till, lost
 from tests.shop import Merchant, Shop
+from tests.workers.house import resume_due_payments
 
 DECLINED = relay.Decision(outcome="declined", network="visa", code="processing_error")
 

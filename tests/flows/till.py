@@ -21,12 +21,11 @@ from domain.ids import from_text, to_text
 from domain.risk_signals import from_country
 from flows.house import House, open_house
 from flows.payment_operations import cancel_payment, capture_payment
-from flows.payment_recovery import resume_due_payments
 from flows.payments import PaymentRequest, create_payment
 from flows.replies import Reply
 from runtime.ids import uuid7
 from tests.shop import Merchant, Shop
-from tests.workers.house import MovableClock
+from tests.workers.house import MovableClock, resume_due_payments
 
 PROCESS_NUMBER = "9"
 # A lost request is taken up after 10 s, a lost round of recovery after 5 s; 30 s end a payment.

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -67,6 +68,27 @@ def test_switches_reach_the_processes_that_read_them() -> None:
         environments[name]["PAYMINT_PROCESS_NUMBER"] for name in ("paymint-api", "paymint-worker")
     }
     assert len(numbers) == 2
+
+
+@pytest.mark.parametrize("text", ["0", "33", "two", "-1"])
+def test_the_number_of_workers_is_bounded(text: str) -> None:
+    with pytest.raises(SystemExit):
+        parsed([f"--workers={text}"])
+
+
+def test_each_worker_has_a_number_and_a_metrics_port_of_its_own() -> None:
+    ports = replace(PORTS, more_worker_metrics=(9, 10))
+    house = replace(a_house(options(parsed(["--workers", "3"])), None), ports=ports)
+    assert house.workers() == ["paymint-worker", "paymint-worker-2", "paymint-worker-3"]
+    given = house.environments()
+    told = [
+        (given[name]["PAYMINT_PROCESS_NUMBER"], given[name]["PAYMINT_METRICS_PORT"])
+        for name in house.workers()
+    ]
+    assert told == [("1", "8"), ("2", "9"), ("3", "10")]
+    programs = [house.program(name) for name in house.workers()]
+    assert {program.command[-1] for program in programs} == {"/root-of-it/scripts/paymint-worker"}
+    assert len({program.log for program in programs}) == len(programs)
 
 
 def test_all_processes_know_one_public_origin(monkeypatch: pytest.MonkeyPatch) -> None:

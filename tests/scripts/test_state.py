@@ -1,8 +1,10 @@
 """The data directory: one launcher at a time, secrets closed, ports kept."""
 
+import json
 import os
 import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,7 +61,18 @@ def test_ports_are_kept_and_distinct() -> None:
     ports = as_json(first, {"paymint-api": 1})
     assert choose_ports(0, ports) == first
     assert ports.pop("pids") == {"paymint-api": 1}
+    assert ports.pop("more_worker_metrics") == ()
     assert len(set(ports.values())) == len(ports)
+
+
+def test_more_workers_get_more_ports_and_the_others_stay() -> None:
+    first = choose_ports(0, {}, workers=2)
+    ports = json.loads(json.dumps(as_json(first, {})))
+    assert choose_ports(0, ports, workers=2) == first
+    more = choose_ports(0, ports, workers=3)
+    assert more.more_worker_metrics[:1] == first.more_worker_metrics
+    assert len({more.worker_metrics, *more.more_worker_metrics}) == 3
+    assert choose_ports(0, ports) == replace(first, more_worker_metrics=())
 
 
 def test_a_port_in_use_is_a_plain_sentence_or_passed_over() -> None:

@@ -19,6 +19,7 @@ from domain.api_versions import PRESENT
 from domain.callers import Asking, Caller
 from domain.signatures import compose_secret
 from flows.house import House, open_house
+from flows.payment_recovery import lease_due_payments, resume
 from flows.webhook_delivery import WebhookDelivery
 from models import accounts
 from models.outbox import record_event
@@ -31,6 +32,7 @@ from workers.deliveries import Deliveries
 
 SECRET = compose_secret(bytes(range(32)))
 NO_VAULT_PORT = 1
+PAYMENTS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -224,3 +226,10 @@ async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
             if answer:
                 return
             await asyncio.sleep(0.02)
+
+
+async def resume_due_payments(house: House) -> int:
+    """What a worker does with payments that are due; how many it took up."""
+    due = await lease_due_payments(house, PAYMENTS_AT_ONCE)
+    await asyncio.gather(*(resume(house, payment) for payment in due))
+    return len(due)

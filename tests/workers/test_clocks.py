@@ -13,11 +13,10 @@ from contract import relay
 from domain import moments
 from flows import test_clocks as flow
 from flows.authorisation_expiry import end_expired_authorisations
-from flows.payment_recovery import resume_due_payments
 from models.deliveries import EndedAttempt, lease_deliveries, record_attempts
 from runtime.coalescer import Lane
 from runtime.ids import uuid7
-from tests.workers.house import Bench, Place, bench
+from tests.workers.house import Bench, Place, bench, resume_due_payments
 
 SEEDS = (1, 2, 3)
 STEPS = 60

@@ -17,7 +17,8 @@ from models.refunds import insert_refund
 from runtime.database import Row
 from runtime.ids import uuid7
 from tests.workers.house import Bench, Place, bench, until
-from workers.refunds import Refunds
+from workers.duties import REFUNDS
+from workers.leasing import Leasing
 
 APPROVED = relay.Decision(outcome="approved", network="visa")
 PENDING = relay.Decision(outcome="pending", network="visa")
@@ -222,7 +223,7 @@ def test_two_workers_settle_it_once(place: Place) -> None:
 def test_the_loop_settles_what_is_due_within_a_second(place: Place) -> None:
     async def scenario(built: Bench) -> None:
         payment_id = await captured_payment(built, 900)
-        refunds = Refunds(built.house)
+        refunds = Leasing(built.house, *REFUNDS)
         running = asyncio.create_task(refunds.loop.run())
         built.vault.answers = [APPROVED] * 3
         for _ in range(3):

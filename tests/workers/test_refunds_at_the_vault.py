@@ -12,7 +12,8 @@ from tests.vault.house import house as vault_house
 from tests.vault.merchant import VISA, merchant
 from tests.workers.house import Bench, Place, bench, until
 from tests.workers.test_refunds import captured_payment, event_rows, refund_of
-from workers.refunds import Refunds
+from workers.duties import REFUNDS
+from workers.leasing import Leasing
 
 REFUND_SLOW = "4000000000007726"
 REFUND_FAILS = "4000000000005126"
@@ -39,7 +40,7 @@ def test_refunds_end_as_the_cards_say(place: Place, cluster: Cluster, tmp_path: 
 
 
 async def _settled(built: Bench) -> None:
-    refunds = Refunds(built.house)
+    refunds = Leasing(built.house, *REFUNDS)
     running = asyncio.create_task(refunds.loop.run())
 
     async def told(count: int) -> bool:
