@@ -17,6 +17,7 @@ Prefix = Literal[
     "tok",
     "dsp",
     "evt",
+    "btx",
     "whe",
     "dlv",
     "key",

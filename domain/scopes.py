@@ -19,6 +19,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
     "disputes:write": ("disputes:read",),
     "customers:read": (),
     "customers:write": ("customers:read",),
+    "balance:read": (),
     ADMIN: (
         "payments:read",
         "payments:write",
@@ -27,6 +28,7 @@ GRANTS: Final[Mapping[str, tuple[str, ...]]] = {
         "disputes:write",
         "customers:read",
         "customers:write",
+        "balance:read",
     ),
     PLATFORM: (),
 }
@@ -40,6 +42,7 @@ WORDS: Final[Mapping[str, str]] = {
     "disputes:write": "Answer disputes with evidence.",
     "customers:read": "Read customers and their payment methods.",
     "customers:write": "Create and change customers and their payment methods.",
+    "balance:read": "Read the balance, its transactions and payouts.",
     ADMIN: "Everything in your merchant account but keys, people and grants.",
     ACCOUNT: "Manage keys, people and grants.",
 }

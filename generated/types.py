@@ -30,6 +30,9 @@ RefundId: TypeAlias = str
 DisputeId: TypeAlias = str
 
 
+BalanceTransactionId: TypeAlias = str
+
+
 EventId: TypeAlias = str
 
 
@@ -269,6 +272,68 @@ class DisputeEvidenceCreate(TypedDict):
     receipt_url: NotRequired[ReceiptUrl]
     shipping_tracking: NotRequired[ShippingTracking]
     customer_communication: NotRequired[EvidenceText]
+
+
+SignedAmount: TypeAlias = int
+
+
+class BalanceAmount(TypedDict):
+    """
+    A sum in one currency.
+    """
+
+    currency: Currency
+    amount: SignedAmount
+
+
+BalanceAmounts: TypeAlias = list[BalanceAmount]
+"""
+One sum for each currency that was ever moved, in the order of their codes.
+"""
+
+
+class Balance(TypedDict):
+    """
+    What your payments have brought and was not paid out.
+    """
+
+    object: Literal['balance']
+    available: BalanceAmounts
+    pending: BalanceAmounts
+    livemode: bool
+
+
+BalanceTransactionType: TypeAlias = Literal['capture', 'refund', 'refund_failure', 'dispute', 'dispute_reversal']
+
+
+class BalanceTransaction(TypedDict):
+    """
+    One movement of the balance. It never changes.
+    """
+
+    object: Literal['balance_transaction']
+    id: BalanceTransactionId
+    type: BalanceTransactionType
+    source: ObjectId
+    gross: SignedAmount
+    fee: AmountTotal
+    net: SignedAmount
+    currency: Currency
+    livemode: bool
+    created_at: Timestamp
+
+
+class BalanceTransactionList(TypedDict):
+    """
+    A page of balance transactions.
+    """
+
+    object: Literal['list']
+    data: list[BalanceTransaction]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
 
 
 MetadataUpdate: TypeAlias = dict[MetadataKey, str | None]
@@ -739,7 +804,7 @@ OAuthClientId: TypeAlias = str
 OAuthGrantId: TypeAlias = str
 
 
-OAuthScopeName: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'merchant:admin', 'account:manage']
+OAuthScopeName: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'balance:read', 'merchant:admin', 'account:manage']
 
 
 OAuthClientType: TypeAlias = Literal['confidential', 'public']
@@ -940,7 +1005,7 @@ class JsonWebKeySet(TypedDict):
     keys: list[JsonWebKey]
 
 
-ApiKeyScope: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'merchant:admin']
+ApiKeyScope: TypeAlias = Literal['payments:read', 'payments:write', 'refunds:write', 'disputes:read', 'disputes:write', 'customers:read', 'customers:write', 'balance:read', 'merchant:admin']
 
 
 ApiKeyScopeSet: TypeAlias = list[ApiKeyScope]

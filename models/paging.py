@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from models import counting
 from models.tables import METADATA
-from models.tables.base import FILTERS, TIE
+from models.tables.base import BESIDE, FILTERS, ONLY, TIE
 from runtime.database import Row, Statement, Transaction, compile_sql
 
 # What the counters of a resource are kept by.
@@ -191,10 +191,11 @@ def _page_statement(
     place_only: bool = False,
 ) -> Statement:
     table = METADATA.tables[table_name]
-    column, tie = table.c[sort.removeprefix("-")], table.c[table.info.get(TIE, "id")]
+    column, tie = table.c[sort.removeprefix("-")], _tie(table)
     descending = sort.startswith("-") != backwards
     order = sa.desc if descending else sa.asc
-    statement = sa.select(column, tie) if place_only else sa.select(table)
+    shown = (column, tie) if place_only else (table, *table.info.get(BESIDE, ()))
+    statement = sa.select(*shown).where(*table.info.get(ONLY, ()))
     statement = statement.order_by(order(column), order(tie))
     for name in equal:
         column_or_filter = table.info.get(FILTERS, {}).get(name, table.c.get(name))
@@ -222,3 +223,8 @@ def _page_statement(
     if place_only:
         statement = statement.offset(sa.bindparam("skipped", type_=sa.BigInteger))
     return compile_sql(statement.limit(sa.bindparam("limit", type_=sa.BigInteger)))
+
+
+def _tie(table: sa.Table) -> sa.ColumnElement[Any]:
+    tie = table.info.get(TIE, "id")
+    return table.c[tie] if isinstance(tie, str) else tie

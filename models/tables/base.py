@@ -11,8 +11,13 @@ ZERO = sa.text("0")
 ONE: sa.ColumnElement[int] = sa.literal_column("1", sa.Integer)
 # In a table's `info`: expressions that lists filter by, beside the columns.
 FILTERS = "filters"
-# In a table's `info`: the column that breaks ties in lists, where it is not `id`.
+# In a table's `info`: what breaks ties in lists, where it is not the column `id`: the name of
+# another column, or an expression.
 TIE = "tie"
+# In a table's `info`: what every list narrows it to, where that is not all, and what lists
+# show beside its columns.
+ONLY = "only"
+BESIDE = "beside"
 
 
 def identifier(name: str = "id", **options: Any) -> sa.Column[Any]:

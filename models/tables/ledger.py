@@ -1,8 +1,21 @@
 """The ledger: postings that are only ever added, and what they leave on the accounts."""
 
-import sqlalchemy as sa
+from typing import Any
 
-from models.tables.base import METADATA, created, identifier, tenant
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+
+from domain.balance_transactions import KINDS
+from models.tables.base import BESIDE, FILTERS, METADATA, ONLY, TIE, identifier, tenant
+
+# A transaction's id as domain/balance_transactions.py makes it, and which postings are one.
+# Constants: the index below serves the statements that say the same.
+TRANSACTION_ID = (
+    "encode(set_byte(uuid_send(source_id), 15,"
+    " get_byte(uuid_send(source_id), 15) # length(kind)), 'hex'::text)::uuid"
+)
+_LISTED = ", ".join(f"'{kind}'" for kind in KINDS)
+IS_TRANSACTION = f"position = 0 AND kind IN ({_LISTED})"
 
 # One row moves one amount from one account to another, so every set of rows sums to zero.
 # The key lets a movement of a source (a payment, refund or dispute) be posted only once.
@@ -17,10 +30,19 @@ LEDGER_POSTINGS = sa.Table(
     sa.Column("credit", sa.Text, nullable=False),
     sa.Column("amount", sa.BigInteger, nullable=False),
     sa.Column("currency", sa.Text, nullable=False),
-    created(),
+    # In the milliseconds that lists and their cursors know.
+    sa.Column("created_at", TIMESTAMP(timezone=True, precision=3), nullable=False),
     sa.PrimaryKeyConstraint("source_id", "kind", "position", "merchant_id"),
     sa.CheckConstraint("amount > 0", name="amount_positive"),
     sa.CheckConstraint("debit <> credit", name="moves_somewhere"),
+    sa.Index(
+        "ledger_postings_of_balance",
+        "merchant_id",
+        "livemode",
+        "created_at",
+        sa.text(f"({TRANSACTION_ID})"),
+        postgresql_where=sa.text(IS_TRANSACTION),
+    ),
 )
 
 # What the postings leave, credits less debits.  A slot is a row of its own per connection,
@@ -34,4 +56,28 @@ LEDGER_BALANCES = sa.Table(
     sa.Column("slot", sa.SmallInteger, nullable=False),
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("merchant_id", "livemode", "currency", "account", "slot"),
+)
+
+
+def _fee() -> sa.ScalarSelect[Any]:
+    """Of a transaction: the amount of its second leg, NULL where its kind has none."""
+    fee, own = LEDGER_POSTINGS.alias("fee").c, LEDGER_POSTINGS.c
+    keys = (fee.source_id == own.source_id, fee.kind == own.kind)
+    statement = sa.select(fee.amount).where(*keys, fee.merchant_id == own.merchant_id)
+    return (
+        statement.where(fee.position == sa.literal_column("1"))
+        .correlate(LEDGER_POSTINGS)
+        .scalar_subquery()
+    )
+
+
+_ID: sa.ColumnElement[Any] = sa.literal_column(TRANSACTION_ID, UUID(as_uuid=True))
+# Lists of it are those of balance transactions.
+LEDGER_POSTINGS.info.update(
+    {
+        TIE: _ID,
+        ONLY: (sa.literal_column(IS_TRANSACTION, sa.Boolean()),),
+        BESIDE: (_ID.label("id"), _fee().label("fee")),
+        FILTERS: {"type": LEDGER_POSTINGS.c.kind},
+    }
 )

@@ -120,6 +120,9 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
         "disputable_payments": contested[:DISPUTES],
         "disputes": disputes[:DISPUTES],
         "closing_disputes": [answered(merchant, each) for each in disputes[DISPUTES:]],
+        "balance_transactions": [
+            each["id"] for each in merchant.get("/v1/balance_transactions", limit=5)["data"]
+        ],
         "webhook_endpoints": endpoints[:2],
         "spare_endpoints": endpoints[2:],
         "events": [event["id"] for event in merchant.events(limit=5)],

@@ -70,6 +70,7 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
         "alert_id": raised_alert(shop, merchant),
         "clock_id": Frozen(merchant).shown["id"],
         "dispute_id": disputed(merchant, merchant.pay(method)["id"]),
+        "balance_transaction_id": merchant.get("/v1/balance_transactions")["data"][0]["id"],
     }
 
 
