@@ -11,6 +11,7 @@ from flows.payment_events import record_payment_event
 from models.payment_changes import save_payment
 from runtime.database import Row, Transaction
 
+_NOT_NOW = (payments.NETWORK_UNAVAILABLE, "attempt_fenced")
 _NO_OPERATION = {
     "operation": None,
     "operation_amount": None,
@@ -25,8 +26,12 @@ def put_back(payment: Row) -> Row:
     return {**payment, **_NO_OPERATION}
 
 
-async def ask_network(house: House, request_id: str, payment: Row) -> relay.Decision:
-    """Ask for the payment's operation; raises the door's NotBegun or Unknown."""
+async def ask_network(house: House, request_id: str, payment: Row) -> relay.Decision | None:
+    """Ask for the payment's operation; raises the door's NotBegun or Unknown.
+
+    None: it cannot be done now.  The network is away, or a worker has taken the request for
+    lost and asks in its place.
+    """
     message: relay.Request
     if payment["operation"] == "capture":
         message = relay.Capture(
@@ -49,6 +54,8 @@ async def ask_network(house: House, request_id: str, payment: Row) -> relay.Deci
     answer = await house.vault.call(message)
     if isinstance(answer, relay.Decision):
         return answer
+    if isinstance(answer, relay.Rejected) and answer.code in _NOT_NOW:
+        return None
     # The vault knows no such authorisation: it can neither be captured nor held.
     return relay.Decision(outcome="declined", network=payment["network"] or "")
 

@@ -40,7 +40,8 @@ async def capture_payment(
     """Take the money of an authorised payment, all of it or `amount`, once.
 
     Raises 404, 422 `payment_unexpected_state` or `capture_exceeds_authorization`, and
-    503 when nothing was done.  202: the network's answer is still out.
+    503 when nothing was done.  202: the network's answer is still out, or the network is
+    away; a worker asks until there is one.
     """
 
     async def begin(transaction: Transaction) -> Reply | None:

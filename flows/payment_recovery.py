@@ -2,7 +2,9 @@
 
 A payment is due when its `resume_at` has passed.  The vault is asked first what became of
 the attempt; asking fences it, so an attempt that never began can never begin later, and
-the payment may be tried again under a new one until its authorisation deadline.
+the payment may be tried again under a new one until its authorisation deadline.  A capture
+or reversal that did begin is asked for under its own attempt until it is answered: the
+vault puts it to the network again, and the network does it once.
 """
 
 from collections.abc import Sequence
@@ -13,7 +15,7 @@ import orjson
 
 from adapters.vault_door import NoAnswer
 from contract import relay
-from domain import authorisations, payments
+from domain import asking_again, authorisations, payments
 from domain.ids import to_text
 from flows.house import House
 from flows.operation_outcomes import (
@@ -102,6 +104,8 @@ async def _resume_authorisation(house: House, payment: Row) -> None:
             await _authorise_again(house, payment)
     elif house.clock.now() - payment["created_at"] > _deadline(payment):
         await _give_up(house, payment)
+    else:
+        await _queue(house, payment)
 
 
 def _deadline(payment: Row) -> timedelta:
@@ -114,7 +118,12 @@ async def _authorise_again(house: House, payment: Row) -> None:
         locked = await _still_pending(transaction, payment)
         if locked is None:
             return
-        again = {**locked, "attempt_id": house.new_id()}
+        now = house.clock.now()
+        again = {
+            **locked,
+            "attempt_id": house.new_id(),
+            "resume_at": now + asking_again.pause(now - locked["created_at"], LEASE),
+        }
         await save_payment(transaction, locked, again)
     answer = await house.vault.call(
         relay.Authorise(
@@ -131,8 +140,17 @@ async def _authorise_again(house: House, payment: Row) -> None:
     )
     if isinstance(answer, relay.Decision):
         await record_outcome(house, _request_id(payment), outcome_of(house, again, answer))
-    elif isinstance(answer, relay.Rejected):
+    elif isinstance(answer, relay.Rejected) and answer.code == payments.NETWORK_UNAVAILABLE:
+        await _queue(house, again)
+    elif isinstance(answer, relay.Rejected) and answer.code != "attempt_fenced":
         outcome = authorisations.declined(again, None, "processing_error", None)
+        await record_outcome(house, _request_id(payment), outcome)
+
+
+async def _queue(house: House, payment: Row) -> None:
+    """Tell the merchant that it waits for its network, where its own request did not."""
+    if payment["pending_reason"] is None:
+        outcome = authorisations.queued(payment, payment["resume_at"])
         await record_outcome(house, _request_id(payment), outcome)
 
 
@@ -173,7 +191,11 @@ async def _resume_reversal(house: House, payment: Row) -> None:
     if resolution.state == "undecided":
         return
     if resolution.decision is not None and resolution.decision.outcome == "approved":
-        await ask_network(house, _request_id(payment), payment)
+        reversal = await ask_network(house, _request_id(payment), payment)
+        if reversal is None:
+            return
+        if reversal.outcome != "approved":
+            log("reversal_declined", payment_id=payment["id"], code=reversal.code)
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
         if locked is not None and locked["operation"] == "reverse":
@@ -183,12 +205,11 @@ async def _resume_reversal(house: House, payment: Row) -> None:
 async def _resume_operation(house: House, payment: Row) -> None:
     resolution = await _resolve(house, payment, "operation_attempt_id")
     decision = resolution.decision
-    if resolution.state == "undecided":
-        return
     asked: Row | None = payment
     if resolution.state == "never_begun":
         asked = await _begin_again(house, payment)
-        decision = None if asked is None else await ask_network(house, _request_id(payment), asked)
+    if asked is not None and decision is None:
+        decision = await ask_network(house, _request_id(payment), asked)
     if asked is None or decision is None:
         return
     async with house.database.transaction() as transaction:

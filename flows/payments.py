@@ -28,6 +28,8 @@ from models.payment_reads import PaymentKey
 from models.payment_record import NewPayment, Recorded
 from runtime.database import DatabaseUnavailable, Row
 
+# The worker's first look at a payment whose network is known to be away.
+QUEUED_FOR = timedelta(seconds=2)
 # A request is over long before; from then on a worker may take the payment up.
 RESUME_AFTER = timedelta(seconds=10)
 # The blueprint's time-out of a card network, the question after an unknown outcome included.
@@ -236,6 +238,8 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
         left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
         return await _settle_unknown(house, asking, payment, left)
     if isinstance(answer, relay.Rejected):
+        if answer.code == payments.NETWORK_UNAVAILABLE:
+            return await _finish(house, asking, _queued(house, payment, QUEUED_FOR))
         if not await _withdraw(house, payment):
             return await _overtaken(house, asking, payment)
         raise _rejection(answer)
@@ -262,7 +266,11 @@ async def _settle_unknown(house: House, asking: Asking, payment: Row, seconds_le
             raise Unavailable
         if resolution.decision is not None and resolution.decision.outcome != "pending":
             return await _finish(house, asking, outcome_of(house, payment, resolution.decision))
-    return await _finish(house, asking, authorisations.queued(payment, house.clock.now()))
+    return await _finish(house, asking, _queued(house, payment, timedelta(0)))
+
+
+def _queued(house: House, payment: Row, wait: timedelta) -> authorisations.Outcome:
+    return authorisations.queued(payment, house.clock.now() + wait)
 
 
 async def _finish(house: House, asking: Asking, outcome: authorisations.Outcome) -> Reply:

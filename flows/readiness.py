@@ -24,23 +24,27 @@ async def check_readiness(house: House, request_id: str) -> dict[str, Any]:
 
 
 async def _checked(house: House, request_id: str) -> dict[str, Any]:
-    database, redis, vault = await asyncio.gather(
+    database, redis, (vault, networks) = await asyncio.gather(
         database_answers(house.database), house.duplicates.state(), _vault(house, request_id)
     )
     checks = {
         "database": "ok" if database else "down",
         "redis": redis,
-        "card_network_gateway": "ok" if vault else "degraded",
-        "vault": "ok" if vault else "down",
+        "card_network_gateway": networks,
+        "vault": vault,
         "audit": house.audit.state,
     }
     status = "unready" if "down" in checks.values() else "ready"
     return {"status": status, "checks": checks}
 
 
-async def _vault(house: House, request_id: str) -> bool:
+async def _vault(house: House, request_id: str) -> tuple[str, str]:
+    """How the vault is, and how the card networks behind it are."""
     echo = relay.Echo(request_id=request_id, merchant_id=_NOBODY, livemode=False)
     try:
-        return isinstance(await house.vault.call(echo, VAULT_ECHO_SECONDS), relay.Done)
+        answer = await house.vault.call(echo, VAULT_ECHO_SECONDS)
     except NoAnswer:
-        return False
+        answer = None
+    if not isinstance(answer, relay.Present):
+        return "down", "degraded"
+    return "ok", "degraded" if answer.networks_away else "ok"

@@ -14,7 +14,7 @@ import orjson
 
 from adapters.vault_door import NoAnswer, Unknown
 from contract import relay
-from domain import payments, refunds
+from domain import asking_again, payments, refunds
 from domain.ids import to_text
 from flows.house import House
 from models.leases import REFUND_LEASE, give_back
@@ -47,7 +47,7 @@ async def give_back_refunds(house: House, leased: Sequence[Row]) -> None:
 
 
 async def settle(house: House, refund: Row) -> None:
-    """Ask about one leased refund; settle it, or give it back to be asked about in 1 s."""
+    """Ask about one leased refund; settle it, or give it back to be asked about later."""
     request_id = to_text("req", house.new_id())
     try:
         decision = await _ask(house, refund, request_id)
@@ -55,8 +55,10 @@ async def settle(house: House, refund: Row) -> None:
         decision = None
         _log(refund, request_id, status="pending", reason=silence.reason)
     if decision is None or decision.outcome == "pending":
+        now = house.clock.now()
+        ask_at = now + asking_again.pause(now - refund["created_at"], ASK_AGAIN)
         async with house.database.transaction() as transaction:
-            await postpone_refund(transaction, refund, house.clock.now() + ASK_AGAIN)
+            await postpone_refund(transaction, refund, ask_at)
         return
     failure_code = None if decision.outcome == "approved" else _failure_code(decision.code)
     async with house.database.transaction() as transaction:
@@ -66,7 +68,7 @@ async def settle(house: House, refund: Row) -> None:
 
 
 async def _ask(house: House, refund: Row, request_id: str) -> relay.Decision | None:
-    """The network's answer; None where the attempt was fenced or is not decided yet."""
+    """The network's answer; None where it is away or has not decided yet."""
     for number in range(MAX_ATTEMPTS):
         attempt_id = _attempt_id(refund["id"], number)
         try:
@@ -79,6 +81,8 @@ async def _ask(house: House, refund: Row, request_id: str) -> relay.Decision | N
             return answer
         if not isinstance(answer, relay.Rejected):
             raise TypeError("the vault answers a refund with a decision or a rejection")
+        if answer.code == payments.NETWORK_UNAVAILABLE:
+            return None
         if answer.code != "attempt_fenced":
             log("refund_rejected", refund_id=to_text("ref", refund["id"]), code=answer.code)
             return _no(_DECLINED)

@@ -27,6 +27,7 @@ from vault.door.server import TokenServer
 from vault.door.tokens import Entrance, TokenDoor
 from vault.keyring import Keyring
 from vault.networks.behaviours import PUBLISHED_CARDS
+from vault.networks.guard import GuardedNetworks
 from vault.networks.journal import Journal
 from vault.networks.simulator import SimulatedNetworks
 from vault.operations.announcing import Announcing
@@ -123,7 +124,7 @@ class Vault:
         await asyncio.gather(self._token_server.close(), self._relay.close())
 
     def _calls(self) -> Calls:
-        network = self._network
+        network = GuardedNetworks(self._network, self._clock)
         velocity = Velocity(self._clock, PUBLISHED_CARDS)
         charging = Charging(
             self._attempts, self._keyring, self._codes, network, velocity, self._clock
@@ -133,7 +134,7 @@ class Vault:
             Resolving(self._attempts, charging, network),
             Keeping(self._instruments, self._keyring, self._codes),
             self._disputing,
-            Announcing(self._publishable_keys, self._data_keys),
+            Announcing(self._publishable_keys, self._data_keys, network),
             Witnessing(self._audit_store),
         )
         return Calls(operations, self._clock)

@@ -46,7 +46,11 @@ class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", ta
 
 
 class Rejected(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="rejected"):
-    """A certain refusal: nothing was begun. `code` is one of the codes listed here."""
+    """A certain refusal: nothing was begun. `code` is one of the codes listed here.
+
+    `network_unavailable`: the card network is away and was not asked. An authorisation is to
+    be asked for again under another attempt, everything else under the same one.
+    """
 
     code: Literal[
         "instrument_unknown",
@@ -57,6 +61,7 @@ class Rejected(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag=
         "livemode_mismatch",
         "chargeback_unknown",
         "nothing_to_charge_back",
+        "network_unavailable",
     ]
 
 
@@ -134,6 +139,12 @@ class Done(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="don
     """It is done, or was done before."""
 
 
+class Present(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="present"):
+    """The vault is there, with its database; payments of these networks queue at present."""
+
+    networks_away: list[str]
+
+
 class OldKeys(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="old_keys"):
     """Master keys that are not retired, and merchants whose newest sealing key is as old."""
 
@@ -151,6 +162,7 @@ Answer = (
     | AuditHeads
     | AuditSegment
     | OldKeys
+    | Present
     | Unconfirmed
     | Done
 )

@@ -195,7 +195,7 @@ class ReadAuditSegment(
 
 
 class Echo(_Scoped, kw_only=True, frozen=True, tag="echo"):
-    """Is the vault, with its database, there? Answers Done."""
+    """Is the vault, with its database, there, and which networks are not? Answers Present."""
 
 
 class CountOldKeys(_Scoped, kw_only=True, frozen=True, tag="count_old_keys"):

@@ -202,6 +202,6 @@ def test_a_stopped_vault_does_not_fill_the_callers_memory(running: House) -> Non
             # Only what the kernel and one slice took has left.
             assert counted["congested"] > 0
             await asyncio.sleep(1.5)
-            assert await payer.door.call(echo) == relay.Done()
+            assert await payer.door.call(echo) == relay.Present(networks_away=[])
 
     uvloop.run(scenario())

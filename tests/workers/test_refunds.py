@@ -24,6 +24,7 @@ APPROVED = relay.Decision(outcome="approved", network="visa")
 PENDING = relay.Decision(outcome="pending", network="visa")
 DECLINED = relay.Decision(outcome="declined", network="visa", code="refund_failed")
 FENCED = relay.Rejected(code="attempt_fenced")
+AWAY = relay.Rejected(code="network_unavailable")
 
 Scenario = Callable[[Bench], Awaitable[None]]
 
@@ -150,6 +151,7 @@ def test_a_failed_refund_gives_its_reservation_back(place: Place) -> None:
         [Unknown("timeout"), relay.Resolution(state="undecided")],
         [Unknown("timeout"), Unknown("timeout")],
         [PENDING, relay.Resolution(state="decided", decision=PENDING)],
+        [AWAY],
     ],
 )
 def test_without_an_end_it_is_asked_again_after_a_second(
@@ -166,6 +168,25 @@ def test_without_an_end_it_is_asked_again_after_a_second(
         await settle_due(built)
         assert (await refund_row(built, refund))["status"] == "succeeded"
         assert await event_rows(built) == [("refund.succeeded", 2, "succeeded")]
+
+    played(place, scenario)
+
+
+def test_what_has_been_out_for_long_is_asked_for_less_often(place: Place) -> None:
+    async def scenario(built: Bench) -> None:
+        built.clock.stop()
+        refund = await refund_of(built, await captured_payment(built, 5000), 5000)
+        built.clock.advance(timedelta(seconds=40))
+        built.vault.answers = [AWAY]
+        await settle_due(built)
+        built.clock.advance(timedelta(seconds=9))
+        assert not await lease_due_refunds(built.house, 10)
+        built.clock.advance(timedelta(seconds=1))
+        built.vault.answers = [APPROVED]
+        await settle_due(built)
+        assert (await refund_row(built, refund))["status"] == "succeeded"
+        attempts = [one.attempt_id for one in built.vault.asked if isinstance(one, relay.Refund)]
+        assert attempts == [refund["id"]] * 2
 
     played(place, scenario)
 

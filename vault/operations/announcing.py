@@ -1,17 +1,21 @@
-"""What the two houses tell each other of themselves: keys, their ages, that they are there."""
+"""What the two houses tell each other of themselves: keys, their ages, who is there."""
 
 from datetime import UTC, datetime
 
 from contract import relay
+from vault.networks.guard import GuardedNetworks
 from vault.store.keys import DataKeyStore, PublishableKey, PublishableKeyStore
 
 
 class Announcing:
-    """Keeps the vault's own table of publishable keys; tells of old keys."""
+    """Keeps the vault's own table of publishable keys; tells of old keys and of networks away."""
 
-    def __init__(self, keys: PublishableKeyStore, data_keys: DataKeyStore) -> None:
+    def __init__(
+        self, keys: PublishableKeyStore, data_keys: DataKeyStore, networks: GuardedNetworks
+    ) -> None:
         self._keys = keys
         self._data_keys = data_keys
+        self._networks = networks
 
     async def announce(self, request: relay.PublishKey) -> relay.Done:
         """Make a key known as it stands now; at the latest in a second it counts."""
@@ -36,7 +40,7 @@ class Announcing:
         ages = await self._data_keys.ages(moment)
         return relay.OldKeys(master_keys=ages.master_keys, data_keys=ages.data_keys)
 
-    async def echo(self) -> relay.Done:
-        """Done when the vault's database answers."""
+    async def echo(self) -> relay.Present:
+        """Present when the vault's database answers."""
         await self._keys.touch()
-        return relay.Done()
+        return relay.Present(networks_away=self._networks.away())

@@ -3,6 +3,10 @@
 The attempt is committed as begun before the network is asked, and its decision before the
 caller is answered.  So whatever dies on the way, what may have happened is on record, and
 an attempt that is not on record has certainly not happened.
+
+An authorisation is put to the network once.  Captures, reversals and refunds are put to it
+again, under the same attempt, as often as they are asked for until they are decided: an
+answer may be lost, and a network does the same thing once.
 """
 
 import asyncio
@@ -93,15 +97,26 @@ class Charging:
                 if refusal is None:
                     raise CallRefused("busy")
                 return refusal
-            return _before(found)
+            before = _before(request, found)
+            if before is not None:
+                return before
         if self._clock.unix_ms() >= deadline_ms:
-            await self._attempts.withdraw(request.attempt_id, request.merchant_id)
+            await self._withdraw(request)
             raise CallRefused("expired")
         try:
             decision = await self._ask(request, found)
         except NetworkUnreached:
+            await self._withdraw(request)
+            return relay.Rejected(code="network_unavailable")
+        return await self._decided(request, decision)
+
+    async def _withdraw(self, request: Chargeable) -> None:
+        """The network was not asked by this call, and an authorisation is asked for by one
+        call only; anything else may be with the network by another, and stays begun."""
+        if isinstance(request, relay.Authorise):
             await self._attempts.withdraw(request.attempt_id, request.merchant_id)
-            raise CallRefused("network_unreached") from None
+
+    async def _decided(self, request: Chargeable, decision: relay.Decision) -> relay.Decision:
         try:
             recorded = await self._attempts.decide(
                 request.attempt_id, request.merchant_id, decision
@@ -134,7 +149,16 @@ class Charging:
     ) -> relay.Decision:
         charge = await self._charge_of(request, found)
         attempt = self._velocity.tried(request.merchant_id, request.livemode, charge.secret)
-        decision = await self._network.authorise(order, charge)
+        try:
+            decision = await self._network.authorise(order, charge)
+        except NetworkUnreached:
+            self._velocity.not_asked(attempt)
+            raise
+        except BaseException:
+            self._codes.drop(request.instrument_id)
+            raise
+        # PCI DSS 4.0.1 req. 3.3.1: the code is gone once an authorisation was made with it.
+        self._codes.drop(request.instrument_id)
         if self._velocity.answered(attempt, decision.outcome == "declined"):
             return msgspec.structs.replace(decision, velocity_flag=True)
         return decision
@@ -144,17 +168,19 @@ class Charging:
         keys = await self._keyring.keys_with(request.merchant_id, version)
         sealed = bytes(found["ciphertext"])
         secret = from_plaintext(keys.open(request.instrument_id, version, sealed))
-        # PCI DSS 4.0.1 req. 3.3.1: the code is gone once an authorisation was begun with it.
-        return Charge(secret, self._codes.take(request.instrument_id), request.capture)
+        return Charge(secret, self._codes.show(request.instrument_id), request.capture)
 
 
-def _before(found: Row) -> Verdict:
+def _before(request: Chargeable, found: Row) -> Verdict | None:
+    """What an attempt that is on record is answered; None where it is to be made again."""
     if found["attempt_state"] == "fenced":
         return relay.Rejected(code="attempt_fenced")
     if found["attempt_state"] == "decided":
         return decode_decision(found["result"])
-    # Another vault process is at it, or one died on the way: `resolve` finds out.
-    raise CallUndecided
+    if isinstance(request, relay.Authorise):
+        # Another vault process is at it, or one died on the way: `resolve` finds out.
+        raise CallUndecided
+    return None
 
 
 def _order(request: Chargeable, network: str) -> Order:

@@ -30,7 +30,7 @@ class Keeping:
 
         Saved under a `method_id` that exists with the same number, it renews the expiry.
         """
-        self._codes.take(request.token_id)
+        self._codes.drop(request.token_id)
         token = await self._instruments.look(request.token_id, request.merchant_id)
         refusal = _refusal(token, request.livemode)
         if refusal is None and token is not None and token.ciphertext is not None:

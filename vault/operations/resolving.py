@@ -5,7 +5,7 @@ from uuid import UUID
 from contract import relay
 from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached
 from vault.operations.charging import Charging
-from vault.store.attempts import AttemptStore, Found
+from vault.store.attempts import AUTHORISE, AttemptStore, Found
 
 _NEVER = relay.Resolution(state="never_begun")
 _UNDECIDED = relay.Resolution(state="undecided")
@@ -20,7 +20,11 @@ class Resolving:
         self._network = network
 
     async def resolve(self, request: relay.Resolve) -> relay.Resolution | relay.Rejected:
-        """`never_begun` and a decision are final, except a `pending` decision, which settles."""
+        """`never_begun` and a decision are final, except a `pending` decision, which settles.
+
+        What is `undecided` is to be asked about again if it is an authorisation, and to be
+        asked for again, under the same attempt, if it is anything else.
+        """
         attempt_id, merchant_id = request.attempt_id, request.merchant_id
         found = await self._attempts.fence(attempt_id, merchant_id, request.livemode)
         if found.livemode != request.livemode:
@@ -42,6 +46,9 @@ class Resolving:
                 return _UNDECIDED
             decision = found.decision
         if decision is None:
+            if found.operation != AUTHORISE:
+                # Asked for again, it is put to the network again: no attempt takes its place.
+                return _UNDECIDED
             return await self._give_up(attempt_id, merchant_id)
         if decision != found.decision:
             await self._attempts.decide(attempt_id, merchant_id, decision)

@@ -33,12 +33,16 @@ class SecurityCodes:
         if len(self._kept) > KEPT_AT_MOST:
             self._kept.popitem(last=False)
 
-    def take(self, token_id: UUID) -> Masked | None:
-        """Hand the code out and forget it; None when it is gone."""
-        kept = self._kept.pop(token_id, None)
+    def show(self, token_id: UUID) -> Masked | None:
+        """Hand the code out; None when it is gone.  Whoever puts it to a network drops it."""
+        kept = self._kept.get(token_id)
         if kept is None or kept.until <= self._clock.monotonic():
             return None
         return kept.cvc
+
+    def drop(self, token_id: UUID) -> None:
+        """Forget the code: it was put to a network, or its token was saved."""
+        self._kept.pop(token_id, None)
 
     def forget_overdue(self) -> None:
         """Drop what is older than 15 minutes."""

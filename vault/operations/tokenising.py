@@ -71,7 +71,7 @@ class Tokenising:
     ) -> tuple[Stored, bool]:
         if not reply.replayed and reply.refusal is None:
             return _stored(row), False
-        self._codes.take(row.id)
+        self._codes.drop(row.id)
         if reply.digest != row.digest:
             raise Conflict("idempotency_key_reused", "Idempotency-Key")
         if reply.refusal is not None:

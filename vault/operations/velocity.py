@@ -55,6 +55,12 @@ class Velocity:
         often = len(earlier) >= CARD_ATTEMPTS and now - earlier[0] <= WINDOW_SECONDS
         return Try((merchant_id, livemode), card, now, often)
 
+    def not_asked(self, attempt: "Try") -> None:
+        """Take back one that was not put to the network after all."""
+        left = tuple(at for at in self._cards.pop(attempt.card, ()) if at != attempt.at)
+        if left:
+            self._cards[attempt.card] = left
+
     def answered(self, attempt: "Try", declined: bool) -> bool:
         """Count the network's answer; True when the card or the merchant stands out."""
         last = self._merchants.pop(attempt.scope, None) or _LastCards()

@@ -20,6 +20,7 @@ from runtime.ids import uuid7
 from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP
 from vault.store.tables import attempts
 
+AUTHORISE = str(relay.Authorise.__struct_config__.tag)
 # A row that neither began nor shows why lost a race with a commit that it did not see.
 LOOKS_AT_A_RACE = 3
 # An attempt this old is in nobody's hands: it was put to the network within 3 s of its
@@ -71,8 +72,8 @@ _LOOK = compile_sql(
     sa.select(
         attempts.c.state,
         attempts.c.livemode,
+        attempts.c.operation,
         attempts.c.network,
-        attempts.c.outcome,
         attempts.c.result,
     ).where(
         attempts.c.id == sa.bindparam("attempt_id"),
@@ -120,6 +121,7 @@ class Found(NamedTuple):
 
     state: str
     livemode: bool
+    operation: str | None
     network: str | None
     decision: relay.Decision | None
 
@@ -179,7 +181,7 @@ class AttemptStore:
         async with self._database.transaction() as transaction:
             row = await transaction.one(_LOOK, **named)
         decision = decode_decision(row["result"]) if row["result"] else None
-        return Found(row["state"], row["livemode"], row["network"], decision)
+        return Found(row["state"], row["livemode"], row["operation"], row["network"], decision)
 
     async def give_up(self, attempt_id: UUID, merchant_id: UUID) -> bool:
         """Fence an attempt that began too long ago for anybody to be still at it."""

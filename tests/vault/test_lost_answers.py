@@ -1,0 +1,219 @@
+"""Answers lost between the vault and a network: what is asked again, and what never is."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+import pytest
+import uvloop
+
+from contract import relay
+from runtime.ids import uuid7
+from tests.vault.house import House
+from tests.vault.till import Till, open_till
+from vault.networks.breaker import OPENS_FROM_CALLS, REST_SECONDS
+from vault.operations.charging import Chargeable
+from vault.outcomes import CallUndecided
+from vault.store.attempts import beginning_of
+
+OPERATIONS = ("capture", "reverse", "refund")
+UNDECIDED = relay.Resolution(state="undecided")
+AWAY = relay.Rejected(code="network_unavailable")
+
+
+def played(house: House, scenario: Callable[[Till], Awaitable[None]]) -> None:
+    async def run() -> None:
+        async with open_till(house) as till:
+            await scenario(till)
+
+    uvloop.run(run())
+
+
+async def follow_up(till: Till, operation: str) -> Any:
+    """A request to go on with a payment that was approved."""
+    asked = await till.authorisation(sale=operation == "refund")
+    assert isinstance(await till.charge(asked), relay.Decision)
+    scope: dict[str, Any] = {**till.scope, "attempt_id": uuid7(), "payment_id": asked.payment_id}
+    if operation == "reverse":
+        return relay.Reverse(**scope)
+    money: dict[str, Any] = {"amount": 1000, "currency": "usd"}
+    if operation == "capture":
+        return relay.Capture(**scope, **money)
+    return relay.Refund(**scope, **money, refund_id=uuid7())
+
+
+async def is_lost(till: Till, request: Chargeable) -> None:
+    with pytest.raises(CallUndecided):
+        await till.charge(request)
+
+
+def age(house: House, attempt_id: UUID) -> None:
+    """The attempt is so old that nobody is at it any more."""
+    with psycopg.connect(house.database_url) as connection:
+        connection.execute(
+            "UPDATE attempts SET created_at = now() - interval '1 hour' WHERE id = %s",
+            (attempt_id,),
+        )
+
+
+def another_attempt(request: relay.Authorise) -> relay.Authorise:
+    return msgspec.structs.replace(request, attempt_id=uuid7())
+
+
+def kinds(till: Till, payment_id: UUID) -> list[str]:
+    return [line.kind for line in till.lines(payment_id)]
+
+
+async def answered_once(till: Till, request: Any, operation: str) -> None:
+    """Asked for again it is answered, always the same, and the network has done it once."""
+    first = await till.charge(request)
+    assert isinstance(first, relay.Decision) and first.outcome == "approved"
+    assert await till.charge(request) == first
+    assert await till.resolve(request.attempt_id) == relay.Resolution(
+        state="decided", decision=first
+    )
+    assert kinds(till, request.payment_id)[1:] == [operation]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_call_that_never_arrived_is_made_again(operation: str, served: House) -> None:
+    async def scenario(till: Till) -> None:
+        request = await follow_up(till, operation)
+        till.network.calls_lost = {operation}
+        for _ in range(3):
+            await is_lost(till, request)
+        # However old it is, no other attempt may take its place: it could still arrive.
+        age(served, request.attempt_id)
+        assert await till.resolve(request.attempt_id) == UNDECIDED
+        till.network.calls_lost = set()
+        await answered_once(till, request, operation)
+
+    played(served, scenario)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_call_whose_answer_was_lost_is_made_again(operation: str, served: House) -> None:
+    async def scenario(till: Till) -> None:
+        request = await follow_up(till, operation)
+        till.network.answers_lost = {operation}
+        for _ in range(3):
+            await is_lost(till, request)
+        till.network.answers_lost = set()
+        await answered_once(till, request, operation)
+
+    played(served, scenario)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_vault_that_is_lost_before_it_asks_is_followed_by_another(
+    operation: str, served: House
+) -> None:
+    async def scenario(till: Till) -> None:
+        request = await follow_up(till, operation)
+        begun = await till.attempts.begin(beginning_of(request))
+        assert begun["begun_now"]
+        async with open_till(served, till.merchant_id) as other:
+            await answered_once(other, request, operation)
+
+    played(served, scenario)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_two_vaults_at_once_do_it_once(operation: str, served: House) -> None:
+    async def scenario(till: Till) -> None:
+        async with open_till(served, till.merchant_id) as other:
+            request = await follow_up(till, operation)
+            tills = [till, other] * 5
+            answers = await asyncio.gather(*(each.charge(request) for each in tills))
+            assert all(answer == answers[0] for answer in answers)
+            await answered_once(other, request, operation)
+
+    played(served, scenario)
+
+
+@pytest.mark.parametrize("arrived", [False, True])
+def test_an_authorisation_is_never_made_again(arrived: bool, served: House) -> None:
+    async def scenario(till: Till) -> None:
+        request = await till.authorisation()
+        lost = till.network.answers_lost if arrived else till.network.calls_lost
+        lost.add("authorise")
+        await is_lost(till, request)
+        lost.clear()
+        await is_lost(till, request)
+        assert kinds(till, request.payment_id) == ["authorise"] * arrived
+        age(served, request.attempt_id)
+        wanted = "decided" if arrived else "never_begun"
+        assert (await till.resolve(request.attempt_id)).state == wanted
+        assert kinds(till, request.payment_id) == ["authorise"] * arrived
+
+    played(served, scenario)
+
+
+async def open_the_circuit(till: Till) -> None:
+    """The network goes silent for so many that it is not asked any more."""
+    till.network.calls_lost = {"authorise", *OPERATIONS}
+    for _ in range(OPENS_FROM_CALLS):
+        request = await till.authorisation()
+        try:
+            if await till.charge(request) == AWAY:
+                return
+        except CallUndecided:
+            pass
+    assert await till.charge(await till.authorisation()) == AWAY
+
+
+def close_the_circuit(till: Till) -> None:
+    till.network.calls_lost = set()
+    till.breakers_clock.seconds += REST_SECONDS
+
+
+def test_an_authorisation_that_is_not_sent_keeps_its_code(served: House) -> None:
+    """It is withdrawn; the next attempt of the same payment has all that the first had."""
+
+    async def scenario(till: Till) -> None:
+        await open_the_circuit(till)
+        request = await till.authorisation()
+        assert await till.charge(request) == AWAY
+        assert (await till.resolve(request.attempt_id)).state == "never_begun"
+        close_the_circuit(till)
+        assert await till.charge(request) == relay.Rejected(code="attempt_fenced")
+        answer = await till.charge(another_attempt(request))
+        assert isinstance(answer, relay.Decision)
+        assert (answer.outcome, answer.cvc_check) == ("approved", "pass")
+        assert kinds(till, request.payment_id) == ["authorise"]
+
+    played(served, scenario)
+
+
+def test_a_code_is_gone_once_it_was_sent(served: House) -> None:
+    async def scenario(till: Till) -> None:
+        request = await till.authorisation()
+        till.network.calls_lost = {"authorise"}
+        await is_lost(till, request)
+        till.network.calls_lost = set()
+        age(served, request.attempt_id)
+        assert (await till.resolve(request.attempt_id)).state == "never_begun"
+        answer = await till.charge(another_attempt(request))
+        assert isinstance(answer, relay.Decision) and answer.cvc_check == "unavailable"
+
+    played(served, scenario)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_not_sent_is_done_later_under_the_same_attempt(
+    operation: str, served: House
+) -> None:
+    async def scenario(till: Till) -> None:
+        request = await follow_up(till, operation)
+        await open_the_circuit(till)
+        for _ in range(3):
+            assert await till.charge(request) == AWAY
+        assert await till.resolve(request.attempt_id) == UNDECIDED
+        assert kinds(till, request.payment_id)[1:] == []
+        close_the_circuit(till)
+        await answered_once(till, request, operation)
+
+    played(served, scenario)
