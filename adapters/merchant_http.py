@@ -23,7 +23,7 @@ from runtime.clock import Clock
 ATTEMPT_SECONDS = 10.0
 MAX_REPLY_BYTES = 64 * 1024
 # As many as deliveries may be under way: a slow name server holds up its own names only.
-LOOKUP_THREADS = 64
+LOOKUP_THREADS = 256
 
 Lookup = Callable[[str], Awaitable[list[str]]]
 

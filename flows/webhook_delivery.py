@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from adapters.merchant_http import MerchantHttp, Posted
@@ -16,15 +16,11 @@ from contract.answers import encode
 from contract.document import load_document
 from contract.versions.registry import delivered_in, event_renders
 from domain import delivery_schedule, events, signatures
+from domain.delivery_rooms import Endpoint
 from domain.ids import to_text
 from flows.house import House
-from models.deliveries import (
-    EndedAttempt,
-    UnderWay,
-    give_back_delivery,
-    lease_deliveries,
-    record_attempts,
-)
+from models.deliveries import EndedAttempt, record_attempts
+from models.delivery_leases import Leased, Look, give_back_delivery, lease_deliveries
 from models.sealed import WEBHOOK_SECRET
 from runtime.coalescer import Coalescer, lanes
 from runtime.database import DatabaseUnavailable, Row
@@ -36,13 +32,6 @@ LEASE: Final = timedelta(seconds=15)
 RECORD_AGAIN_SECONDS: Final = 0.5
 JSON: Final = "application/json"
 USER_AGENT: Final = "Paymint-Webhooks/1"
-
-
-class Endpoint(NamedTuple):
-    """Where deliveries go: an endpoint of a merchant."""
-
-    id: UUID
-    merchant_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,26 +61,37 @@ class WebhookDelivery:
             house.clock, allow_loopback=house.settings.allow_loopback_webhooks
         )
         self._renders = event_renders(load_document())
+        dsn = house.settings.database_url
+        self._looks: Coalescer[Look, Leased] = Coalescer(
+            lease_deliveries, lanes(dsn, 0), sort_key=_by_time
+        )
+        # Where the walk over endpoints goes on, when there is one.
+        self._walked_to: tuple[UUID, UUID] | None = None
         self._records: Coalescer[EndedAttempt, bool] = Coalescer(
-            record_attempts, lanes(house.settings.database_url, 0), sort_key=_by_delivery
+            record_attempts, lanes(dsn, 0), sort_key=_by_delivery
         )
 
     async def close(self) -> None:
         """Record what has ended, then let go of all connections."""
+        await self._looks.close()
         await self._records.close()
         await self._http.close()
 
-    async def lease(self, free: int, under_way: Mapping[Endpoint, int]) -> list[Delivery]:
+    async def lease(
+        self, free: int, rooms: Mapping[Endpoint, int], full: Sequence[UUID]
+    ) -> tuple[list[Delivery], bool]:
         """Up to `free` deliveries that are due now, for this worker to make.
 
-        `under_way` counts the attempts that it is making already, by endpoint.
+        `rooms` says how many more attempts may begin at an endpoint, where that is not the
+        usual number; merchants in `full` have enough under way.  True: look again at once,
+        for some of what is due was not seen.
         """
-        busy = [UnderWay(*endpoint, count) for endpoint, count in under_way.items()]
         now = self._house.clock.now()
         until = now + LEASE
-        async with self._house.database.transaction() as transaction:
-            rows = await lease_deliveries(transaction, now, until, free, busy)
-        return [_delivery(row, now, until) for row in rows]
+        look = Look(now, until, free, rooms, full, self._walked_to)
+        leased = await self._looks.submit(look)
+        self._walked_to = leased.after
+        return [_delivery(row, now, until) for row in leased.rows], leased.unseen
 
     async def give_back(self, leased: Sequence[Delivery]) -> None:
         """Let other workers make at once what this one began and cannot end.
@@ -203,6 +203,10 @@ def _logged(delivery: Delivery, ended: EndedAttempt) -> dict[str, Any]:
         "duration_ms": ended.duration_ms,
         "state": ended.state,
     }
+
+
+def _by_time(look: Look) -> datetime:
+    return look.now
 
 
 def _by_delivery(ended: EndedAttempt) -> tuple[UUID, UUID, UUID]:

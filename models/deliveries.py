@@ -1,13 +1,4 @@
-"""Webhook deliveries: leasing those that are due, recording attempts, replaying an event.
-
-A lease is a conditional UPDATE of `leased_until`, whose value is also the token under
-which the attempt is recorded: a worker that lost its lease records nothing.  First
-attempts of one object at one endpoint are leased in the order of `sequence`, each after
-the one before it has ended; that it failed holds nobody back.
-
-`next_attempt_at` is business time (models/test_clocks.py), `leased_until` wall time.  A
-first attempt is due at once, whatever the merchant's clock says; only later ones wait.
-"""
+"""Webhook deliveries: recording attempts under their leases, replaying an event."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,38 +6,22 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import insert
 
+from models.delivery_leases import DELIVERY_NAME, free_at, same_delivery
 from models.endpoint_health import judged_endpoints, marked_endpoints, raised_alerts
 from models.tables import (
     EVENTS,
-    MERCHANTS,
-    TEST_CLOCKS,
     WEBHOOK_ATTEMPTS,
     WEBHOOK_DELIVERIES,
     WEBHOOK_ENDPOINTS,
 )
-from models.test_clocks import DELIVERY_WAITS, frozen_time_for, not_held_back
+from models.test_clocks import frozen_time_for
 from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, text_of, word
 from runtime.coalescer import Lane
-from runtime.database import Row, Transaction, compile_sql
-
-# A hanging receiver may hold this many attempts of one worker and no more.
-ATTEMPTS_PER_ENDPOINT = 4
-# How many due deliveries one look takes in; what is behind them is seen by the next one,
-# which leaves out the endpoints that are busy by then.
-LOOKED_AT = 512
+from runtime.database import Transaction, compile_sql
 
 _DELIVERY = WEBHOOK_DELIVERIES.c
-_NAMES = ("event_id", "endpoint_id", "merchant_id")
-
-
-class UnderWay(NamedTuple):
-    """How many attempts at an endpoint this worker has under way."""
-
-    endpoint_id: UUID
-    merchant_id: UUID
-    under_way: int
 
 
 class EndedAttempt(NamedTuple):
@@ -75,110 +50,8 @@ class EndedAttempt(NamedTuple):
     alert_id: UUID
 
 
-def _same(left: Any, right: Any) -> sa.ColumnElement[bool]:
-    return sa.and_(*(left[name] == right[name] for name in _NAMES))
-
-
-def _number(count: int) -> sa.ColumnElement[int]:
-    return sa.literal_column(str(count), sa.Integer)
-
-
 def _moment(name: str) -> sa.BindParameter[Any]:
     return sa.bindparam(name, type_=MOMENT)
-
-
-def _free_at(now: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    return sa.or_(_DELIVERY.leased_until.is_(None), _DELIVERY.leased_until <= now)
-
-
-def _is_next() -> sa.ColumnElement[bool]:
-    """A later attempt, or a first one with no earlier event of its object still to begin."""
-    earlier = WEBHOOK_DELIVERIES.alias("earlier")
-    blocking = (
-        sa.select(_number(1))
-        .where(earlier.c.merchant_id == _DELIVERY.merchant_id)
-        .where(earlier.c.endpoint_id == _DELIVERY.endpoint_id)
-        .where(earlier.c.object_id == _DELIVERY.object_id)
-        .where(earlier.c.sequence < _DELIVERY.sequence)
-        .where(earlier.c.state == word("pending"), earlier.c.attempts == _number(0))
-    )
-    return sa.or_(_DELIVERY.attempts > _number(0), ~blocking.exists())
-
-
-def _chosen() -> sa.CTE:
-    """The oldest due deliveries, as many per endpoint as this worker has room for."""
-    asked = rows_of(endpoint_id=ID, merchant_id=ID, under_way=NUMBER)
-    under_way = sa.func.coalesce(asked.c.under_way, _number(0)).label("under_way")
-    here = sa.and_(
-        asked.c.endpoint_id == _DELIVERY.endpoint_id,
-        asked.c.merchant_id == _DELIVERY.merchant_id,
-    )
-    due = (
-        sa.select(*(_DELIVERY[name] for name in _NAMES), _DELIVERY.next_attempt_at, under_way)
-        .select_from(WEBHOOK_DELIVERIES.outerjoin(asked, here))
-        .where(_DELIVERY.state == word("pending"))
-        .where(_DELIVERY.next_attempt_at <= _moment("now"), _free_at(_moment("now")))
-        # Cheap, and asked first: a hanging receiver's backlog costs no look at its objects.
-        .where(_DELIVERY.endpoint_id != sa.func.all(sa.bindparam("full", type_=ARRAY(ID))))
-        .where(not_held_back(WEBHOOK_DELIVERIES, _DELIVERY.next_attempt_at, DELIVERY_WAITS))
-        .where(_is_next())
-        .order_by(_DELIVERY.next_attempt_at)
-        .limit(_number(LOOKED_AT))
-        .cte("due")
-    )
-    place = sa.func.row_number().over(
-        partition_by=(due.c.merchant_id, due.c.endpoint_id),
-        order_by=(due.c.next_attempt_at, due.c.event_id),
-    )
-    ranked = sa.select(due, place.label("place")).cte("ranked")
-    return (
-        sa.select(ranked)
-        .where(ranked.c.place + ranked.c.under_way <= _number(ATTEMPTS_PER_ENDPOINT))
-        .order_by(ranked.c.next_attempt_at)
-        .limit(sa.bindparam("free", type_=sa.Integer))
-        .cte("chosen")
-    )
-
-
-def _lease_statement() -> sa.Select[Any]:
-    chosen = _chosen()
-    leased = (
-        sa.update(WEBHOOK_DELIVERIES)
-        .values(leased_until=_moment("until"))
-        .where(_same(_DELIVERY, chosen.c), _DELIVERY.state == word("pending"))
-        # Asked again under the row's lock: another worker may have been faster.
-        .where(_free_at(_moment("now")))
-        .returning(*(_DELIVERY[name] for name in _NAMES), _DELIVERY.attempts)
-        .cte("leased")
-    )
-    endpoint, event = WEBHOOK_ENDPOINTS.c, EVENTS.c
-    to_endpoint = sa.and_(
-        endpoint.id == leased.c.endpoint_id, endpoint.merchant_id == leased.c.merchant_id
-    )
-    to_event = sa.and_(event.id == leased.c.event_id, event.merchant_id == leased.c.merchant_id)
-    clock = TEST_CLOCKS.c
-    of_clock = sa.and_(
-        clock.merchant_id == endpoint.merchant_id, clock.livemode == endpoint.livemode
-    )
-    of_merchant = MERCHANTS.c.id == endpoint.merchant_id
-    is_gone = sa.or_(endpoint.deleted_at.is_not(None), endpoint.url.is_(None))
-    closed = sa.case(
-        (is_gone, word("endpoint_deleted")),
-        (endpoint.status != word("enabled"), word("endpoint_disabled")),
-    )
-    joined = leased.join(WEBHOOK_ENDPOINTS, to_endpoint).join(EVENTS, to_event)
-    return sa.select(
-        leased.c.endpoint_id,
-        leased.c.attempts,
-        endpoint.url,
-        closed.label("closed"),
-        endpoint.secret_sealed,
-        endpoint.previous_secret_sealed,
-        endpoint.previous_secret_until,
-        sa.func.coalesce(endpoint.api_version, MERCHANTS.c.api_version).label("api_version"),
-        clock.frozen_time,
-        *event,
-    ).select_from(joined.join(MERCHANTS, of_merchant).outerjoin(TEST_CLOCKS, of_clock))
 
 
 def _record_statement() -> bytes:
@@ -218,12 +91,14 @@ def _record_statement() -> bytes:
             next_attempt_at=next_attempt_at,
             leased_until=sa.null(),
         )
-        .where(_same(_DELIVERY, asked.c), _DELIVERY.leased_until == asked.c.lease)
-        .returning(*(_DELIVERY[name] for name in _NAMES))
+        .where(same_delivery(_DELIVERY, asked.c), _DELIVERY.leased_until == asked.c.lease)
+        .returning(*(_DELIVERY[name] for name in DELIVERY_NAME))
         .cte("changed")
     )
     recorded = (
-        sa.select(asked).select_from(asked.join(changed, _same(asked.c, changed.c))).cte("recorded")
+        sa.select(asked)
+        .select_from(asked.join(changed, same_delivery(asked.c, changed.c)))
+        .cte("recorded")
     )
     kept = [column.name for column in WEBHOOK_ATTEMPTS.c]
     written = (
@@ -269,51 +144,18 @@ def _replay_statement() -> sa.Insert:
     queueing = insert(WEBHOOK_DELIVERIES).from_select(list(columns), wanted, include_defaults=False)
     # An attempt that is under way right now is the one that was asked for.
     return queueing.on_conflict_do_update(
-        index_elements=list(_NAMES),
+        index_elements=list(DELIVERY_NAME),
         set_={
             "state": word("pending"),
             "next_attempt_at": _moment("due"),
             "leased_until": sa.null(),
         },
-        where=_free_at(_moment("now")),
+        where=free_at(_DELIVERY, _moment("now")),
     )
 
 
-_LEASE = compile_sql(_lease_statement())
-_GIVE_BACK = compile_sql(
-    sa.update(WEBHOOK_DELIVERIES)
-    .values(leased_until=_moment("now"))
-    .where(*(_DELIVERY[name] == sa.bindparam(f"of_{name}", type_=ID) for name in _NAMES))
-    .where(_DELIVERY.leased_until == _moment("lease"))
-)
 RECORD = _record_statement()
 _REPLAY = compile_sql(_replay_statement())
-
-
-async def lease_deliveries(
-    transaction: Transaction,
-    now: datetime,
-    until: datetime,
-    free: int,
-    under_way: Sequence[UnderWay],
-) -> list[Row]:
-    """Take up to `free` due deliveries until `until`.
-
-    Each row has the event's columns; the endpoint's endpoint_id, url, secrets, api_version
-    (its own, or the merchant's pin) and `closed`, why it takes nothing any more, or None;
-    attempts, the number made so far; and frozen_time, the merchant's test clock, or None.
-    """
-    full = [one.endpoint_id for one in under_way if one.under_way >= ATTEMPTS_PER_ENDPOINT]
-    room = {"free": free, "full": full, "rows": batch(under_way)}
-    return await transaction.all(_LEASE, now=now, until=until, **room)
-
-
-async def give_back_delivery(
-    transaction: Transaction, named: tuple[UUID, UUID, UUID], lease: datetime, now: datetime
-) -> None:
-    """End a lease early; `named` by event, endpoint and merchant.  A lost one is left alone."""
-    of = {f"of_{name}": value for name, value in zip(_NAMES, named, strict=True)}
-    await transaction.run(_GIVE_BACK, lease=lease, now=now, **of)
 
 
 async def record_attempts(lane: Lane, attempts: Sequence[EndedAttempt]) -> list[bool]:

@@ -1,16 +1,18 @@
-"""The loop that delivers events: many receivers at once, few attempts at each."""
+"""The loop that delivers events: many receivers at once, each as much as it bears."""
 
-from collections import Counter
 from functools import partial
+from time import monotonic
 
-from flows.webhook_delivery import Delivery, Endpoint, WebhookDelivery
+from domain.delivery_rooms import ATTEMPTS_AT_ONCE, Rooms
+from flows.webhook_delivery import Delivery, WebhookDelivery
 from runtime.database import DatabaseUnavailable
 from runtime.log import log
 from workers.crew import Crew
 from workers.turning import Turning
 
-ATTEMPTS_AT_ONCE = 64
 LOOK_AGAIN_SECONDS = 0.2
+# Between two looks some events gather: one statement for ten costs little more than for one.
+BREATH_SECONDS = 0.02
 # An attempt lasts up to 10 s.  A receiver that needs longer than this while a worker stops is
 # told again by another one: its hanging must not hold up every release of Paymint.
 FINISH_SECONDS = 5.0
@@ -22,8 +24,8 @@ class Deliveries:
     def __init__(self, delivery: WebhookDelivery) -> None:
         self._delivery = delivery
         self._crew: Crew[Delivery] = Crew("deliveries", ATTEMPTS_AT_ONCE)
-        self._under_way: Counter[Endpoint] = Counter()
-        self.loop = Turning("deliveries", self._turn, LOOK_AGAIN_SECONDS)
+        self._rooms = Rooms()
+        self.loop = Turning("deliveries", self._turn, LOOK_AGAIN_SECONDS, BREATH_SECONDS)
 
     async def finish(self) -> None:
         """Let the attempts under way end, record them, and give back those that do not end."""
@@ -42,15 +44,15 @@ class Deliveries:
         free = self._crew.free
         if not free:
             return 0
-        leased = await self._delivery.lease(free, self._under_way)
+        now = monotonic()
+        rooms, full = self._rooms.rooms(now), self._rooms.full()
+        leased, unseen = await self._delivery.lease(free, rooms, full)
         for delivery in leased:
-            self._under_way[delivery.endpoint] += 1
-            work, ended = self._delivery.deliver(delivery), partial(self._ended, delivery)
-            self._crew.start(delivery, work, ended)
-        return len(leased)
+            self._rooms.begin(delivery.endpoint, now)
+            ended = partial(self._ended, delivery, now)
+            self._crew.start(delivery, self._delivery.deliver(delivery), ended)
+        return len(leased) + unseen
 
-    def _ended(self, delivery: Delivery) -> None:
-        self._under_way[delivery.endpoint] -= 1
-        if not self._under_way[delivery.endpoint]:
-            del self._under_way[delivery.endpoint]
+    def _ended(self, delivery: Delivery, began: float) -> None:
+        self._rooms.end(delivery.endpoint, began, monotonic())
         self.loop.wake()

@@ -17,13 +17,21 @@ class Turning:
     """Calls `turn` again and again: at once while it finds work, else after a pause.
 
     A turn answers how much it took up.  One that fails is logged and followed by a pause
-    of half a second: the database or the vault may be back by then.
+    of half a second: the database or the vault may be back by then.  `breath_seconds` is
+    the pause that even a turn that found work is followed by, so that work can gather.
     """
 
-    def __init__(self, name: str, turn: Callable[[], Awaitable[int]], pause_seconds: float) -> None:
+    def __init__(
+        self,
+        name: str,
+        turn: Callable[[], Awaitable[int]],
+        pause_seconds: float,
+        breath_seconds: float = 0.0,
+    ) -> None:
         self._name = name
         self._turn = turn
         self._pause_seconds = pause_seconds
+        self._breath_seconds = breath_seconds
         self._stopping = False
         # Zero is shown before the first failure, so that a rate over it can be told.
         _FAILED.labels(name)
@@ -34,7 +42,9 @@ class Turning:
         while not self._stopping:
             self._woken.clear()
             pause = await self._turn_once()
-            await self._sleep(pause)
+            await asyncio.sleep(self._breath_seconds)
+            if pause:
+                await self._sleep(pause)
 
     def wake(self) -> None:
         """Look again now: something has ended that may have made room."""
@@ -58,9 +68,6 @@ class Turning:
         return 0
 
     async def _sleep(self, seconds: float) -> None:
-        if not seconds:
-            await asyncio.sleep(0)
-            return
         try:
             async with asyncio.timeout(seconds):
                 await self._woken.wait()

@@ -100,6 +100,15 @@ WEBHOOK_DELIVERIES = sa.Table(
         "next_attempt_at",
         postgresql_where=sa.text("state = 'pending'"),
     ),
+    # For a look at endpoints one by one: first attempts and later ones lie apart.
+    sa.Index(
+        "webhook_deliveries_by_endpoint",
+        "merchant_id",
+        "endpoint_id",
+        sa.text("least(attempts, 1)"),
+        "next_attempt_at",
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
     # For test clocks, which move the due moments of one merchant.
     sa.Index(
         "webhook_deliveries_under_a_clock",

@@ -1,5 +1,7 @@
 """`scripts/bench [--seconds N] [--connections N] [--rows N]`: every figure of one run.
 
+`--deliveries`, `--steps` and `--caches` measure something else instead.
+
 Absolute times drift on a shared machine: read the ratios, and CPU per request.
 """
 
@@ -8,11 +10,14 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmark.caches import compare_caches
 from scripts.benchmark.comparison import compare
+from scripts.benchmark.deliveries import measure_deliveries
 from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
 from scripts.benchmark.load import CONNECTIONS, Load, Result, run_load
@@ -38,16 +43,26 @@ _COLUMNS = ("paymint-api", "paymint-vault", "postgres", "valkey", "paymint-worke
 
 def main() -> int:
     options = _arguments()
+    if options.deliveries:
+        return _with_stack(_deliveries, options, Options(0, allow_loopback_webhooks=True))
     if shutil.which("wrk") is None:
         print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
         return 2
     if options.caches:
         compare_caches(options.seconds, options.connections)
         return 0
+    return _with_stack(_steps if options.steps else _measure, options, Options(port=0))
+
+
+def _with_stack(
+    measure: Callable[[Stack, argparse.Namespace], None],
+    options: argparse.Namespace,
+    chosen: Options,
+) -> int:
     directory = Path(tempfile.mkdtemp(prefix="paymint-bench-", dir="/var/tmp"))  # nosec B108  # mkdtemp: 0700, unforeseeable
     try:
-        with Stack(directory, Options(port=0)) as stack:
-            (_steps if options.steps else _measure)(stack, options)
+        with Stack(directory, replace(chosen, workers=options.workers)) as stack:
+            measure(stack, options)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return 0
@@ -60,7 +75,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
     parser.add_argument("--steps", action="store_true", help="CPU of each step of the pipeline")
     parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
+    parser.add_argument("--deliveries", action="store_true", help="first attempts of events")
+    parser.add_argument("--workers", type=int, default=1, help="worker processes")
     return parser.parse_args()
+
+
+def _deliveries(stack: Stack, options: argparse.Namespace) -> None:
+    measure_deliveries(stack, options.seconds)
 
 
 def _steps(stack: Stack, options: argparse.Namespace) -> None:

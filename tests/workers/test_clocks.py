@@ -13,7 +13,8 @@ from contract import relay
 from domain import moments
 from flows import test_clocks as flow
 from flows.authorisation_expiry import end_expired_authorisations
-from models.deliveries import EndedAttempt, lease_deliveries, record_attempts
+from models.deliveries import EndedAttempt, record_attempts
+from models.delivery_leases import Look, lease_deliveries
 from runtime.coalescer import Lane
 from runtime.ids import uuid7
 from tests.workers.house import Bench, Place, bench, resume_due_payments
@@ -235,9 +236,10 @@ def failed(built: Bench, event_id: UUID, endpoint_id: UUID, lease: datetime) -> 
 async def leased(built: Bench) -> datetime | None:
     """Until when the one due delivery was taken; None when none is due."""
     now = built.clock.now()
-    async with built.house.database.transaction() as transaction:
-        rows = await lease_deliveries(transaction, now, now + LEASE, ROOM, [])
-    return now + LEASE if rows else None
+    lane = Lane(built.house.settings.database_url, 0)
+    (found,) = await lease_deliveries(lane, [Look(now, now + LEASE, ROOM, {}, (), None)])
+    await lane.close()
+    return now + LEASE if found.rows else None
 
 
 async def failed_attempt(built: Bench) -> None:

@@ -200,9 +200,9 @@ def test_the_lease_of_a_lost_worker_is_taken_over(place: Place) -> None:
         await built.event()
         built.clock.stop()
         lost = built.delivery()
-        (held,) = await lost.lease(1, {})
+        (held,), _ = await lost.lease(1, {}, ())
         built.clock.advance(LEASE - timedelta(milliseconds=1))
-        assert await lost.lease(1, {}) == [], "nobody else has it before its end"
+        assert await lost.lease(1, {}, ()) == ([], False), "nobody else has it before its end"
         async with built.delivering():
             built.clock.advance(timedelta(milliseconds=1))
             await until(lambda: all_in(built, "succeeded", 1))

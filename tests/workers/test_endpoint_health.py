@@ -42,7 +42,7 @@ async def work_off(built: Bench) -> int:
     """Make every attempt that is due now; how many there were."""
     worker = built.delivery()
     made = 0
-    while leased := await worker.lease(64, {}):
+    while leased := (await worker.lease(64, {}, ()))[0]:
         for delivery in leased:
             await worker.deliver(delivery)
         made += len(leased)
@@ -351,7 +351,7 @@ def test_a_clock_that_was_moved_during_an_attempt_is_heeded(place: Place) -> Non
         await freeze(built, timedelta(days=30))
         await built.event()
         worker = built.delivery()
-        (held,) = await worker.lease(1, {})
+        (held,), _ = await worker.lease(1, {}, ())
         await freeze(built, timedelta(days=30, minutes=5, seconds=5))
         await worker.deliver(held)
         await worker.close()

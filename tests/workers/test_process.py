@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from models.deliveries import ATTEMPTS_PER_ENDPOINT
+from domain.delivery_rooms import MOST_PER_ENDPOINT
 from tests.workers.house import NO_VAULT_PORT, Bench, Place, bench, until
 from tests.workers.receiver import Receiver, answers, hangs, receiver
 from workers.deliveries import FINISH_SECONDS
@@ -134,7 +134,7 @@ def test_of_three_workers_one_may_be_killed(place: Place, tmp_path: Path) -> Non
         told = Counter((one.path, one.event["id"]) for one in shop.received)
         assert len(told) == 4 * EVENTS, "nothing is lost"
         again = [one for one, times in told.items() if times > 1]
-        assert len(again) <= 4 * ATTEMPTS_PER_ENDPOINT, "no more than the killed one had in hand"
+        assert len(again) <= 4 * MOST_PER_ENDPOINT, "no more than the killed one had in hand"
         assert max(told.values()) <= 2
         attempts = Counter((row["event_id"], row["endpoint_id"]) for row in await built.attempts())
         assert set(attempts.values()) == {1}, "and each is recorded once"
