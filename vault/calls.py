@@ -119,7 +119,7 @@ class Calls:
             case relay.Represent():
                 return await self._operations.disputing.represent(request)
             case relay.OpenChargeback():
-                return self._operations.disputing.open(request)
+                return await self._operations.disputing.open(request)
             case relay.RuleOnChargeback():
                 return await self._operations.disputing.rule(request)
 

@@ -28,8 +28,7 @@ from vault.door.tokens import Entrance, TokenDoor
 from vault.keyring import Keyring
 from vault.networks.behaviours import PUBLISHED_CARDS
 from vault.networks.guard import GuardedNetworks
-from vault.networks.journal import Journal
-from vault.networks.simulator import SimulatedNetworks
+from vault.networks.reached import ReachedNetworks
 from vault.operations.announcing import Announcing
 from vault.operations.charging import Charging
 from vault.operations.disputing import Disputing
@@ -73,11 +72,11 @@ class Vault:
             settings.database_url, KEYS_CHANNEL, self._heard, self._keyring.forget_all
         )
         self._attempts = AttemptStore(self._database, settings.database_url)
-        self._journal = Journal(settings.state_directory / "simulator" / "journal.jsonl")
+        self._networks = ReachedNetworks(settings, self._clock)
         self._tokens = TokenStore(settings.database_url)
         self._audit = AuditTrail(settings.database_url)
         self._audit_store = AuditStore(self._database)
-        self._network = SimulatedNetworks(self._journal, settings.network_latency, self._clock)
+        self._network = self._networks.network
         self._disputing = Disputing(ChargebackStore(self._database), self._network)
         self._relay = RelayDoor(self._calls().answer, self._clock)
         self._token_server = TokenServer(self._token_door(), settings.token_port)
@@ -94,7 +93,8 @@ class Vault:
             ends.push_async_callback(self._attempts.close)
             ends.push_async_callback(self._tokens.close)
             ends.push_async_callback(self._audit.close)
-            ends.callback(self._journal.close)
+            ends.push_async_callback(self._networks.close)
+            await self._networks.start()
             self._announcements.start()
             ends.push_async_callback(self._announcements.close)
             sweep = asyncio.create_task(self._keep_sweeping())
@@ -161,6 +161,7 @@ class Vault:
     async def _keep_certified(self, directory: Path) -> None:
         async def take() -> None:
             await self._relay.renew(server_tls(directory))
+            self._networks.renew(directory)
 
         files = [directory / name for name in CERTIFICATES]
         await keep_fresh("private certificates", files, take)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from adapters.keys import KeyProvider, file_provider, open_provider
 from domain.allowlists import Network
@@ -19,6 +20,14 @@ class Latency:
 
     from_ms: int
     to_ms: int
+
+
+class Address(NamedTuple):
+    """Where a card network is reached in messages."""
+
+    network: str
+    host: str
+    port: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +47,8 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = ()
     requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
     key_provider: str | None = None
+    # Card networks that are spoken to in ISO 8583; the others are simulated in this process.
+    network_addresses: tuple[Address, ...] = ()
 
     def open_keys(self) -> KeyProvider:
         """Who holds the vault's master keys; raises KeyUnusable, saying what to do."""
@@ -62,6 +73,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
             environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
         ),
         key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
+        network_addresses=parse_addresses(environment.get("PAYMINT_NETWORK_ADDRESSES", "")),
     )
 
 
@@ -71,6 +83,18 @@ def _multiplier(environment: Mapping[str, str]) -> int:
     if multiplier > MULTIPLIER_MAX:
         raise ValueError(f"{name} must be {MULTIPLIER_MAX} at most")
     return multiplier
+
+
+def parse_addresses(text: str) -> tuple[Address, ...]:
+    """`visa=127.0.0.1:5001,amex=10.0.0.7:5000`; a name may come twice; raises ValueError."""
+    addresses = []
+    for item in filter(None, text.split(",")):
+        network, _, place = item.partition("=")
+        host, _, port = place.rpartition(":")
+        if not (network and host and port.isdecimal()):
+            raise ValueError("PAYMINT_NETWORK_ADDRESSES is a list of NETWORK=HOST:PORT")
+        addresses.append(Address(network, host, int(port)))
+    return tuple(addresses)
 
 
 def parse_latency(text: str) -> Latency:

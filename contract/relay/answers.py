@@ -36,6 +36,9 @@ class Decision(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag=
     cvc_check: Literal["pass", "fail", "unavailable"] | None = None
     # Of an authorisation: the card, or the merchant's declined cards, came unusually often.
     velocity_flag: bool = False
+    # The message that asked for it first, by which a network that is spoken to in messages
+    # finds it.
+    trace: str | None = None
 
 
 class Resolution(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind", tag="resolution"):

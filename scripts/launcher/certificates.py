@@ -1,8 +1,8 @@
-"""Certificates for the private door between API and vault, both ends proving who they are.
+"""Certificates for the private doors between API and vault, and between vault and networks.
 
-A certificate authority signs the two ends and its key is then forgotten: nobody, not even a
-thief of the data directory, can sign a third.  Whatever is missing, unfitting or about to
-expire has all of them made anew (PCI DSS 4.0.1 req. 4.2.1).
+All ends prove who they are.  A certificate authority signs them and its key is then
+forgotten: nobody, not even a thief of the data directory, can sign one more.  Whatever is
+missing, unfitting or about to expire has all of them made anew (PCI DSS 4.0.1 req. 4.2.1).
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from scripts.launcher.private_files import write_private
 VALIDITY = timedelta(days=365)
 RENEWAL = timedelta(days=30)
 CLOCK_SKEW = timedelta(minutes=5)
-ENDS = ("vault", "api")
+ENDS = ("vault", "api", "network")
 AUTHORITY = "paymint-ca"
 
 
@@ -34,7 +34,7 @@ class Authority:
 
 
 def ensure_certificates(directory: Path, now: datetime) -> bool:
-    """Makes ca.pem, vault.pem, vault.key, api.pem, api.key when needed; tells whether it did."""
+    """Makes ca.pem, and NAME.pem and NAME.key of each end, when needed; tells whether it did."""
     if all(is_good(directory, end, now) for end in ENDS):
         return False
     authority = make_authority(now)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.launcher.certificates import ensure_certificates
+from scripts.launcher.certificates import ENDS, ensure_certificates
 
 NOW = datetime.now(UTC)
-FILES = {"ca.pem", "vault.pem", "vault.key", "api.pem", "api.key"}
+FILES = {"ca.pem", *(f"{end}.{kind}" for end in ENDS for kind in ("pem", "key"))}
 
 
 def contexts(server: Path, client: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:

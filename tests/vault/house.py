@@ -26,14 +26,17 @@ READY_SECONDS = 15.0
 class House:
     """State directory, database and ports that vault processes of one test share."""
 
-    def __init__(self, directory: Path, cluster: Cluster, latency: str = "0") -> None:
+    def __init__(
+        self, directory: Path, cluster: Cluster, latency: str = "0", addresses: str = ""
+    ) -> None:
         self.directory = directory
         self.database_url = cluster.database()
         self.relay_port = free_port()
         self.token_port = free_port()
         self.latency = latency
+        self.addresses = addresses
         self.processes: list[subprocess.Popen[bytes]] = []
-        (directory / "tls").mkdir(mode=0o700)
+        (directory / "tls").mkdir(mode=0o700, exist_ok=True)
         ensure_certificates(directory / "tls", datetime.now(UTC))
         migrate(self.database_url)
 
@@ -64,6 +67,7 @@ class House:
                     "PAYMINT_VAULT_PORT": str(self.token_port),
                     "PAYMINT_RELAY_PORT": str(self.relay_port),
                     "PAYMINT_NETWORK_LATENCY_MS": self.latency,
+                    "PAYMINT_NETWORK_ADDRESSES": self.addresses,
                     "PAYMINT_STRICT_ANSWERS": "1",
                 },
             )
@@ -107,9 +111,11 @@ class House:
 
 
 @contextmanager
-def house(directory: Path, cluster: Cluster, latency: str = "0") -> Iterator[House]:
-    """A house whose processes are ended at the end."""
-    built = House(directory, cluster, latency)
+def house(
+    directory: Path, cluster: Cluster, latency: str = "0", addresses: str = ""
+) -> Iterator[House]:
+    """A house whose processes are ended at the end; `addresses` are of networks over TCP."""
+    built = House(directory, cluster, latency, addresses)
     try:
         yield built
     finally:

@@ -18,9 +18,12 @@ from tests.cluster import Cluster
 from tests.vault.house import House, house
 from tests.vault.merchant import Merchant, merchant
 from tests.vault.test_simulator import card, charge, order
+from vault.networks.behaviours import ALL_NETWORKS
 from vault.networks.chargebacks import CLAIMED_AFTER_MS, DECIDED_AFTER_MS
+from vault.networks.issuers import Issuers
 from vault.networks.journal import Journal
 from vault.networks.network import Order
+from vault.networks.outages import Outages
 from vault.networks.simulator import SimulatedNetworks
 from vault.settings import Latency
 
@@ -50,7 +53,8 @@ class Books:
         self.clock = MovedClock()
 
     def open(self) -> SimulatedNetworks:
-        return SimulatedNetworks(Journal(self._path), Latency(0, 0), self.clock)
+        issuers = Issuers(Journal(self._path), ALL_NETWORKS, self.clock)
+        return SimulatedNetworks(issuers, Latency(0, 0), Outages(self._path.parent))
 
     def claims(self) -> int:
         return sum(line.kind == "chargeback" for line in Journal(self._path).news())
@@ -150,13 +154,13 @@ def test_evidence_decides_by_its_text(tmp_path: Path, text: str, state: str | No
     opened = networks.chargebacks()
     networks.heard(opened)
     for _ in range(2):
-        networks.represent(opened[0], evidence(opened[0], text))
+        asyncio.run(networks.represent("visa", opened[0], evidence(opened[0], text)))
     assert networks.chargebacks() == []
     books.clock.moved_ms += DECIDED_AFTER_MS
     decided = [each.state for each in networks.chargebacks()]
     assert decided == ([state] if state else [])
     if state is None:
-        networks.rule(opened[0], True)
+        asyncio.run(networks.rule("visa", opened[0], True))
         assert [each.state for each in networks.chargebacks()] == ["won"]
     again = {each.state for each in books.open().chargebacks()}
     assert again == {"open", state or "won"}

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from runtime.frames import (
     HEADER,
     PAYLOAD_MAX_BYTES,
-    SLICE_BYTES,
     Framed,
     Kind,
     PayloadTooLarge,
     encode_frame,
 )
+from runtime.sending import SLICE_BYTES
 
 FRAME = st.tuples(
     st.sampled_from(Kind),

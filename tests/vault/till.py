@@ -15,9 +15,12 @@ from tests.vault.house import House
 from tests.vault.merchant import VISA, card
 from tests.vault.test_breaker import HandClock
 from vault.keyring import Keyring
+from vault.networks.behaviours import ALL_NETWORKS
 from vault.networks.guard import GuardedNetworks
+from vault.networks.issuers import Issuers
 from vault.networks.journal import Journal, Line
 from vault.networks.network import Charge, NetworkSilent, Order
+from vault.networks.outages import Outages
 from vault.networks.simulator import SimulatedNetworks
 from vault.operations.charging import Chargeable, Charging, Verdict
 from vault.operations.resolving import Resolving
@@ -119,6 +122,11 @@ class Till:
         return self.journal.about(payment_id.hex)
 
 
+def _simulated(house: House, journal: Journal, clock: SystemClock) -> SimulatedNetworks:
+    issuers = Issuers(journal, ALL_NETWORKS, clock)
+    return SimulatedNetworks(issuers, NO_LATENCY, Outages(house.directory / "simulator"))
+
+
 @asynccontextmanager
 async def open_till(house: House, merchant_id: UUID | None = None) -> AsyncIterator[Till]:
     """A vault without its doors, on the database and the network's books of a house."""
@@ -129,7 +137,7 @@ async def open_till(house: House, merchant_id: UUID | None = None) -> AsyncItera
     codes, tokens = SecurityCodes(clock), TokenStore(house.database_url)
     attempts = AttemptStore(database, house.database_url)
     journal = Journal(house.directory / "simulator" / "journal.jsonl")
-    network = LosingNetwork(SimulatedNetworks(journal, NO_LATENCY, clock))
+    network = LosingNetwork(_simulated(house, journal, clock))
     guarded = GuardedNetworks(network, breakers_clock)
     charging = Charging(attempts, keyring, codes, guarded, Velocity(clock), clock)
     try:

@@ -15,6 +15,10 @@ ALMOST_TOO_LATE_SECONDS = 2.9
 TOO_LATE_SECONDS = 3.1
 
 FAULT_NETWORK = "faultnet"
+CARD_NETWORKS = ("visa", "mastercard", "amex", FAULT_NETWORK)
+# Reached in other ways than card networks are; nobody but the simulator speaks for them.
+OTHER_NETWORKS = ("bank", "wallet")
+ALL_NETWORKS = frozenset({*CARD_NETWORKS, *OTHER_NETWORKS})
 FAULT_RANGE = "4000009900000"
 
 

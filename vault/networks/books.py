@@ -14,7 +14,7 @@ CHARGEBACK: Final = "chargeback"
 _APPROVED: Final = "approved"
 
 
-def opening_line(order: Order, kind: str, now_ms: int) -> Line:
+def opening_line(order: Order, kind: str, now_ms: int, trace: str | None = None) -> Line:
     """An order as the books write it, approved so far."""
     return Line(
         at=now_ms,
@@ -28,6 +28,7 @@ def opening_line(order: Order, kind: str, now_ms: int) -> Line:
         currency=order.currency,
         decision=_APPROVED,
         reference=f"sim_{order.attempt_id.hex}",
+        trace=trace,
     )
 
 

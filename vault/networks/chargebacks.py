@@ -98,19 +98,22 @@ def claim_line(
     )
 
 
-def evidence_line(chargeback: relay.Chargeback, text: str, now_ms: int) -> Line:
-    """Evidence, decided by its text; any other text stays with the bank."""
+def evidence_line(opening: Line, text: str, now_ms: int) -> Line:
+    """Evidence against the chargeback of a line, decided by its text.
+
+    Any other text stays with the bank.
+    """
     decision: Literal["approved", "declined", "pending"] = "pending"
     if WINNING in text:
         decision = "approved"
     elif LOSING in text:
         decision = "declined"
-    return _about(chargeback, _REPRESENTMENT, decision, now_ms)
+    return _about(opening, _REPRESENTMENT, decision, now_ms)
 
 
-def decision_line(chargeback: relay.Chargeback, won: bool, now_ms: int) -> Line:
+def decision_line(opening: Line, won: bool, now_ms: int) -> Line:
     """The bank's word, whatever the evidence."""
-    return _about(chargeback, _RULING, "approved" if won else "declined", now_ms)
+    return _about(opening, _RULING, "approved" if won else "declined", now_ms)
 
 
 def told_by(line: Line) -> relay.Chargeback:
@@ -131,22 +134,15 @@ def told_by(line: Line) -> relay.Chargeback:
 
 
 def _about(
-    chargeback: relay.Chargeback,
+    opening: Line,
     kind: str,
     decision: Literal["approved", "declined", "pending"],
     now_ms: int,
 ) -> Line:
-    return Line(
+    return msgspec.structs.replace(
+        opening,
         at=now_ms,
         kind=kind,
-        attempt=uuid5(chargeback.id, kind).hex,
-        payment=chargeback.payment_id.hex,
-        merchant=chargeback.merchant_id.hex,
-        livemode=chargeback.livemode,
-        network="",
-        amount=chargeback.amount,
-        currency=chargeback.currency,
+        attempt=uuid5(UUID(opening.attempt), kind).hex,
         decision=decision,
-        reference=_REFERENCE + chargeback.id.hex,
-        code=chargeback.reason,
     )

@@ -39,6 +39,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     cvc_check: Literal["pass", "fail", "unavailable"] | None = None
     last_four: str | None = None
     behaviour: str = "succeeds"
+    # The message that asked, on a network that is spoken to in messages.
+    trace: str | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -30,7 +30,10 @@ class NetworkUnreached(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Who asks what of which network.  `amount` is in minor units of `currency`."""
+    """Who asks what of which network.  `amount` is in minor units of `currency`.
+
+    `repeated` was asked before and not answered, as far as is known.
+    """
 
     attempt_id: UUID
     merchant_id: UUID
@@ -39,6 +42,7 @@ class Order:
     network: str
     amount: int
     currency: str
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,8 @@ class ChargebackNetwork(Protocol):
     """The part of a network that speaks of chargebacks.
 
     What it tells, it tells until it was `heard`, so that nothing is lost between its books
-    and the vault's.
+    and the vault's.  What is asked of it raises NetworkUnreached and NetworkSilent, and may
+    always be asked again.
     """
 
     def chargebacks(self) -> list[relay.Chargeback]:
@@ -65,15 +70,19 @@ class ChargebackNetwork(Protocol):
         """These are in the vault's own books now."""
         ...
 
-    def represent(self, chargeback: relay.Chargeback, evidence: relay.Represent) -> None:
+    async def represent(
+        self, network: str, chargeback: relay.Chargeback, evidence: relay.Represent
+    ) -> None:
         """Hand evidence over; repeated, it changes nothing."""
         ...
 
-    def charge_back(self, asked: relay.OpenChargeback) -> relay.Chargeback | None:
+    async def charge_back(
+        self, network: str, asked: relay.OpenChargeback
+    ) -> relay.Chargeback | None:
         """Sandbox: open a chargeback now; None when nothing is left to claim."""
         ...
 
-    def rule(self, chargeback: relay.Chargeback, won: bool) -> None:
+    async def rule(self, network: str, chargeback: relay.Chargeback, won: bool) -> None:
         """Sandbox: decide a chargeback now; the first decision stands."""
         ...
 
@@ -108,3 +117,7 @@ class CardNetwork(Protocol):
     async def echo(self, network: str) -> None:
         """Ask for a sign of life; returns when the network gave one."""
         ...
+
+
+class Network(CardNetwork, ChargebackNetwork, Protocol):
+    """All that a network does."""

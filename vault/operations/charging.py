@@ -130,7 +130,7 @@ class Charging:
         return decision
 
     async def _ask(self, request: Chargeable, found: Row) -> relay.Decision:
-        order = _order(request, found["network"])
+        order = _order(request, found)
         try:
             async with asyncio.timeout(NETWORK_PATIENCE_SECONDS):
                 if isinstance(request, relay.Authorise):
@@ -183,14 +183,15 @@ def _before(request: Chargeable, found: Row) -> Verdict | None:
     return None
 
 
-def _order(request: Chargeable, network: str) -> Order:
+def _order(request: Chargeable, found: Row) -> Order:
     # A reversal gives back all there is, so it names no amount.
     return Order(
         attempt_id=request.attempt_id,
         merchant_id=request.merchant_id,
         payment_id=request.payment_id,
         livemode=request.livemode,
-        network=network,
+        network=found["network"],
         amount=0 if isinstance(request, relay.Reverse) else request.amount,
         currency="" if isinstance(request, relay.Reverse) else request.currency,
+        repeated=not found["begun_now"],
     )

@@ -4,12 +4,17 @@ A chargeback is in the vault's books before the network is told that it was hear
 main house acknowledges what it has recorded: whoever dies in between, it is told again.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from contract import relay
 from runtime.log import log
-from vault.networks.network import ChargebackNetwork
+from vault.networks.network import ChargebackNetwork, NetworkSilent, NetworkUnreached
+from vault.outcomes import CallRefused, CallUndecided
 from vault.store.chargebacks import ChargebackStore
 
 _UNKNOWN = relay.Rejected(code="chargeback_unknown")
+_NOTHING_LEFT = relay.Rejected(code="nothing_to_charge_back")
 
 
 class Disputing:
@@ -41,15 +46,23 @@ class Disputing:
         chargeback = await self._known(request)
         if chargeback is None:
             return _UNKNOWN
-        self._network.represent(chargeback, request)
+        network = await self._chargebacks.network_of(chargeback.merchant_id, chargeback.payment_id)
+        if network is None:
+            return _UNKNOWN
+        with _asked():
+            await self._network.represent(network, chargeback, request)
         return relay.Done()
 
-    def open(self, request: relay.OpenChargeback) -> relay.Chargeback | relay.Rejected:
+    async def open(self, request: relay.OpenChargeback) -> relay.Chargeback | relay.Rejected:
         """Sandbox: have the network charge a payment back; `collect` writes it down."""
         if request.livemode:
             return relay.Rejected(code="livemode_mismatch")
-        chargeback = self._network.charge_back(request)
-        return chargeback or relay.Rejected(code="nothing_to_charge_back")
+        network = await self._chargebacks.network_of(request.merchant_id, request.payment_id)
+        if network is None:
+            return _NOTHING_LEFT
+        with _asked():
+            chargeback = await self._network.charge_back(network, request)
+        return chargeback or _NOTHING_LEFT
 
     async def rule(self, request: relay.RuleOnChargeback) -> relay.Chargeback | relay.Rejected:
         """Sandbox: have the network decide a chargeback; the first decision stands."""
@@ -58,7 +71,11 @@ class Disputing:
         chargeback = await self._known(request)
         if chargeback is None:
             return _UNKNOWN
-        self._network.rule(chargeback, request.won)
+        network = await self._chargebacks.network_of(chargeback.merchant_id, chargeback.payment_id)
+        if network is None:
+            return _UNKNOWN
+        with _asked():
+            await self._network.rule(network, chargeback, request.won)
         await self.collect()
         return await self._chargebacks.look(request) or _UNKNOWN
 
@@ -71,3 +88,14 @@ class Disputing:
             await self.collect()
             chargeback = await self._chargebacks.look(request)
         return chargeback
+
+
+@contextmanager
+def _asked() -> Iterator[None]:
+    """What a call to a network ends with; all that is asked here may be asked again."""
+    try:
+        yield
+    except NetworkUnreached:
+        raise CallRefused("network_unreached") from None
+    except NetworkSilent:
+        raise CallUndecided from None

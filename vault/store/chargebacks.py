@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from contract import relay
 from runtime.batches import ID, TEXT, word
 from runtime.database import Database, Row, compile_sql
-from vault.store.tables import chargebacks
+from vault.store.tables import attempts, chargebacks
 
 _NAMED = sa.and_(
     chargebacks.c.id == sa.bindparam("of_id", type_=ID),
@@ -47,6 +47,17 @@ _ACKNOWLEDGE = compile_sql(
     sa.update(chargebacks).values(acknowledged=sa.bindparam("state", type_=TEXT)).where(_NAMED)
 )
 _LOOK = compile_sql(sa.select(chargebacks).where(_NAMED))
+_NETWORK = compile_sql(
+    sa.select(attempts.c.network)
+    .where(
+        attempts.c.payment_id == sa.bindparam("payment_id", type_=ID),
+        attempts.c.merchant_id == sa.bindparam("merchant_id", type_=ID),
+        attempts.c.operation == word("authorise"),
+        attempts.c.outcome == word("approved"),
+    )
+    .order_by(attempts.c.id.desc())
+    .limit(sa.literal_column("1"))
+)
 
 
 class ChargebackStore:
@@ -79,6 +90,12 @@ class ChargebackStore:
         async with self._database.transaction() as transaction:
             row = await transaction.maybe(_LOOK, **_name_of(request))
         return None if row is None else _chargeback(row)
+
+    async def network_of(self, merchant_id: UUID, payment_id: UUID) -> str | None:
+        """The network that approved a payment; None where none did."""
+        async with self._database.transaction() as transaction:
+            row = await transaction.maybe(_NETWORK, merchant_id=merchant_id, payment_id=payment_id)
+        return None if row is None else str(row["network"])
 
 
 def _name_of(

@@ -1,0 +1,1 @@
+"""The simulated card networks as servers of their own: `scripts/network`."""
