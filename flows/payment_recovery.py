@@ -8,7 +8,7 @@ vault puts it to the network again, and the network does it once.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import orjson
@@ -118,12 +118,7 @@ async def _authorise_again(house: House, payment: Row) -> None:
         locked = await _still_pending(transaction, payment)
         if locked is None:
             return
-        now = house.clock.now()
-        again = {
-            **locked,
-            "attempt_id": house.new_id(),
-            "resume_at": now + asking_again.pause(now - locked["created_at"], LEASE),
-        }
+        again = {**locked, "attempt_id": house.new_id(), "resume_at": _next_look(house, locked)}
         await save_payment(transaction, locked, again)
     answer = await house.vault.call(
         relay.Authorise(
@@ -145,6 +140,14 @@ async def _authorise_again(house: House, payment: Row) -> None:
     elif isinstance(answer, relay.Rejected) and answer.code != "attempt_fenced":
         outcome = authorisations.declined(again, None, "processing_error", None)
         await record_outcome(house, _request_id(payment), outcome)
+
+
+def _next_look(house: House, payment: Row) -> datetime:
+    """Later from try to try, and at once when the deadline has passed."""
+    now = house.clock.now()
+    created_at: datetime = payment["created_at"]
+    pause = asking_again.pause(now - created_at, LEASE)
+    return min(now + pause, max(now + LEASE, created_at + _deadline(payment)))
 
 
 async def _queue(house: House, payment: Row) -> None:

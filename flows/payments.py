@@ -261,11 +261,11 @@ async def _settle_unknown(house: House, asking: Asking, payment: Row, seconds_le
         with suppress(NotBegun, Unknown):
             resolution = await house.vault.call(message, seconds_left)
     if isinstance(resolution, relay.Resolution):
-        if resolution.state == "never_begun":
-            await _withdraw(house, payment)
-            raise Unavailable
-        if resolution.decision is not None and resolution.decision.outcome != "pending":
-            return await _finish(house, asking, outcome_of(house, payment, resolution.decision))
+        decision = resolution.decision
+        if decision is not None and decision.outcome != "pending":
+            return await _finish(house, asking, outcome_of(house, payment, decision))
+    # Also what never began is queued: the vault may have spent the token on this payment,
+    # and 503 would send the client away to pay with it once more.
     return await _finish(house, asking, _queued(house, payment, timedelta(0)))
 
 

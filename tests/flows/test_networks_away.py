@@ -65,6 +65,22 @@ def test_a_payment_queues_and_is_made_once(capture: bool, shop: Shop, merchant: 
     play(shop, merchant, story)
 
 
+@pytest.mark.parametrize(("moment", "status"), [("before", 202), ("after", 201)])
+def test_a_payment_whose_answer_is_lost(
+    moment: str, status: int, shop: Shop, merchant: Merchant
+) -> None:
+    async def story(till: Till) -> None:
+        lose_the_answer(till, moment, relay.Authorise)
+        reply = await till.pay(uuid4(), merchant.tokenise())
+        assert reply.status == status
+        await till.recover()
+        payment = reply.resource["id"]
+        assert merchant.payment(payment)["status"] == "captured"
+        assert shop.decisions(payment) == [("sale", "approved")]
+
+    play(shop, merchant, story)
+
+
 def test_a_payment_that_waits_for_its_network_is_cancelled_at_once(
     shop: Shop, merchant: Merchant
 ) -> None:

@@ -23,7 +23,15 @@ ELSEWHERE = {
     "reading.md": "tests/journeys/test_reading.py",
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
-HERE = {"batches.md", "limits.md", "oauth.md", "people.md", "test-clocks.md", "versioning.md"}
+HERE = {
+    "batches.md",
+    "limits.md",
+    "oauth.md",
+    "outages.md",
+    "people.md",
+    "test-clocks.md",
+    "versioning.md",
+}
 
 
 def lines_of(guide: str) -> str:
@@ -72,6 +80,13 @@ def test_the_lines_about_batches(home: Path) -> None:
     (batch,) = paste(home, "batches.md")
     assert [item["status"] for item in batch["data"]] == [201, 400]
     assert batch["data"][1]["error"]["code"] == "amount_too_small"
+
+
+def test_the_lines_about_outages(home: Path) -> None:
+    waiting, told, cancelled = paste(home, "outages.md")
+    assert (waiting["status"], waiting["pending_reason"]) == ("pending", "network_unavailable")
+    assert [event["type"] for event in told["data"]] == ["payment.queued"]
+    assert (cancelled["id"], cancelled["status"]) == (waiting["id"], "cancelled")
 
 
 def test_the_lines_about_people(home: Path) -> None:
