@@ -23,6 +23,7 @@ from domain.audit_roots import (
     signed_bytes,
 )
 from domain.ids import to_text
+from domain.retention import first_id
 from flows.house import House
 from models import audit_roots
 from runtime.chained_rows import BEFORE_ALL, read_heads
@@ -36,14 +37,13 @@ VAULT_ATTEMPTS: Final = 3
 VAULT_PAUSE_SECONDS: Final = 0.5
 # Entries are stored within seconds; those that had to wait lie in last month at the oldest.
 LOOKED_BACK: Final = timedelta(days=35)
-_MILLISECOND_BITS: Final = 80
 
 
 async def seal_heads(house: House) -> int:
     """Seal what has grown since the last root; 0, so that the next minute is waited for."""
     now = house.clock.now()
     now = now.replace(microsecond=now.microsecond // 1000 * 1000)
-    since = _first_id(now - LOOKED_BACK)
+    since = first_id(now - LOOKED_BACK)
     heads = await _own_heads(house, since) + await _vaults_heads(house, since)
     async with house.database.transaction() as transaction:
         await audit_roots.take_turn(transaction)
@@ -123,8 +123,3 @@ async def _asked(house: House, question: relay.ListAuditHeads) -> relay.Answer |
         except NoAnswer:
             await asyncio.sleep(VAULT_PAUSE_SECONDS)
     return None
-
-
-def _first_id(moment: datetime) -> UUID:
-    """The smallest UUIDv7 of a moment."""
-    return UUID(int=int(moment.timestamp() * 1000) << _MILLISECOND_BITS)

@@ -106,8 +106,12 @@ async def claim(transaction: Transaction, asking: Asking, now: Any) -> EarlierRe
     """Claim the key for this request; the earlier row when it was claimed before."""
     name = name_of(asking)
     digest = asking.once.digest if asking.once else b""
-    won = await transaction.maybe(_CLAIM, digest=digest, created_at=now, **_of(name))
-    return None if won is not None else await read(transaction, asking)
+    while await transaction.maybe(_CLAIM, digest=digest, created_at=now, **_of(name)) is None:
+        earlier = await read(transaction, asking)
+        if earlier is not None:
+            return earlier
+        # It was forgotten or given back between the two statements: the key is free again.
+    return None
 
 
 async def read(transaction: Transaction, asking: Asking) -> EarlierReply | None:

@@ -16,7 +16,7 @@ from alembic.config import Config
 from models.partitions import ensure_partitions
 from models.sealing_rows import SEALING, BoundDataKeys, MakeSealer
 from runtime.clock import SystemClock
-from runtime.granting import grant
+from runtime.granting import MAKE_PARTITIONS, grant
 
 APPEND_ONLY = (
     "audit_entries",
@@ -26,6 +26,8 @@ APPEND_ONLY = (
     "audit_exports",
     "ledger_postings",
 )
+
+FUNCTIONS = (MAKE_PARTITIONS, "drop_months(text, timestamptz)", "misplaced_rows()")
 
 # Two processes that migrate at once take turns; the number only has to be this one's own.
 _MIGRATION_LOCK = 0x7061_796D_696E_7431
@@ -52,7 +54,7 @@ def migrate(
         for statement in ensure_partitions(SystemClock().now()):
             connection.execute(sa.text(statement))
         if service_role is not None and service_role != url.username:
-            grant(connection, service_role, APPEND_ONLY)
+            grant(connection, service_role, APPEND_ONLY, FUNCTIONS)
 
 
 def owner_and_service(environment: Mapping[str, str] = os.environ) -> tuple[str, str | None]:

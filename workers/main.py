@@ -19,6 +19,7 @@ from flows.house import House, open_house
 from flows.key_ages import check_key_ages
 from flows.oauth_upkeep import keep_oauth
 from flows.partitions import make_partitions
+from flows.retention import KeyRetention, forget_old_months
 from flows.test_clocks import catch_up_with_clocks
 from flows.webhook_delivery import WebhookDelivery
 from runtime.clock import Clock
@@ -37,8 +38,12 @@ SEALED_EVERY_SECONDS = 60.0
 ARCHIVE_LOOKS_AGAIN_SECONDS = 10.0
 KEY_AGES_LOOK_AGAIN_SECONDS = 3600.0
 UNKNOWN_CARDS_LOOK_AGAIN_SECONDS = 60.0
-PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
+PARTITIONS_LOOK_AGAIN_SECONDS = 3600.0
 OAUTH_LOOKS_AGAIN_SECONDS = 3600.0
+KEYS_LOOK_AGAIN_SECONDS = 60.0
+OLD_MONTHS_LOOK_AGAIN_SECONDS = 3600.0
+# Between two batches of what is forgotten others have the database.
+FORGETTING_BREATH_SECONDS = 0.05
 BACKLOG_LOOKS_AGAIN_SECONDS = 5.0
 # A turn is some statements, or calls to the vault that can be made again.
 LAST_TURN_SECONDS = 2.0
@@ -90,7 +95,7 @@ def _loops_of_all(house: House) -> list[Turning]:
         Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
         Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
         Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),
-        Turning("partitions", partial(_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
+        Turning("partitions", partial(make_partitions, house), PARTITIONS_LOOK_AGAIN_SECONDS),
         Turning("backlog", Backlogs(house).turn, BACKLOG_LOOKS_AGAIN_SECONDS),
     ]
 
@@ -101,13 +106,13 @@ def _loops_of_one(house: House) -> list[Turning]:
         ("audit roots", partial(seal_heads, house), SEALED_EVERY_SECONDS),
         ("audit archive", AuditArchiving(house).turn, ARCHIVE_LOOKS_AGAIN_SECONDS),
         ("unknown_cards", partial(erase_unknown_cards, house), UNKNOWN_CARDS_LOOK_AGAIN_SECONDS),
+        ("idempotency_keys", KeyRetention(house).turn, KEYS_LOOK_AGAIN_SECONDS),
+        ("old_months", partial(forget_old_months, house), OLD_MONTHS_LOOK_AGAIN_SECONDS),
     )
-    return [Turning(name, alone(house, name, turn, pause), pause) for name, turn, pause in turns]
-
-
-async def _partitions(house: House) -> int:
-    await make_partitions(house)
-    return 0
+    return [
+        Turning(name, alone(house, name, turn, pause), pause, FORGETTING_BREATH_SECONDS)
+        for name, turn, pause in turns
+    ]
 
 
 async def _serve(clock: Clock | None) -> None:

@@ -24,6 +24,8 @@ IDEMPOTENCY_KEYS = sa.Table(
     sa.Column("reply_sealed", BYTEA),
     created(),
     sa.PrimaryKeyConstraint("key", "merchant_id", "livemode"),
+    # For forgetting what is older than 48 h.
+    sa.Index("idempotency_keys_by_time", "created_at"),
     # For erasing such a reply with the person's customer.
     sa.Index(
         "idempotency_keys_of_persons",
