@@ -46,6 +46,8 @@ class Settings:
     key_provider: str | None = None
     # A newer data file of countries than the package's.
     country_data: Path | None = None
+    # A table of exchange rates other than the built-in one.
+    exchange_rates: Path | None = None
     dashboard_origin: str = DASHBOARD_ORIGIN
 
     @classmethod
@@ -84,6 +86,7 @@ class Settings:
             key_provider=environment.get("PAYMINT_KEY_PROVIDER") or None,
             dashboard_origin=_origin(environment),
             country_data=_path(environment.get("PAYMINT_COUNTRY_DATA")),
+            exchange_rates=_path(environment.get("PAYMINT_EXCHANGE_RATES")),
         )
 
     @property

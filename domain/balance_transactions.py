@@ -20,7 +20,11 @@ KINDS: Final[Mapping[str, Prefix]] = {
     "refund_failure": "ref",
     "dispute": "dsp",
     "dispute_reversal": "dsp",
+    "payout": "pyt",
+    "payout_conversion": "pyt",
 }
+# Those that take away what has settled; the others settle before they are available.
+PAYING_OUT: Final = ("payout", "payout_conversion")
 
 
 def identifier(source_id: UUID, kind: str) -> UUID:
@@ -37,20 +41,25 @@ def sources(transaction_id: str) -> list[tuple[UUID, str]]:
 def resource(posting: Mapping[str, Any]) -> dict[str, Any]:
     """The transaction as the API shows it.
 
-    `posting` has the columns of ledger_postings and what its lists show beside them: `id`,
-    and `fee`, None where the kind has none.
+    `posting` has the columns of ledger_postings and what its lists show beside them: `id`;
+    `fee`, None where the kind has none; `settled_at` and `payout_id`, None until then.
     """
-    kind, fee = posting["kind"], posting["fee"] or 0
+    kind, fee, payout_id = posting["kind"], posting["fee"] or 0, posting["payout_id"]
     gross = posting["amount"] if posting["credit"] == "merchant" else -posting["amount"]
+    paying_out = kind in PAYING_OUT
+    available_at = posting["created_at"] if paying_out else posting["settled_at"]
     return {
         "object": "balance_transaction",
         "id": to_text("btx", posting["id"]),
         "type": kind,
-        "source": to_text(KINDS[kind], posting["source_id"]),
+        "source": to_text(KINDS[kind], payout_id if paying_out else posting["source_id"]),
         "gross": gross,
         "fee": fee,
         "net": gross - fee,
         "currency": posting["currency"],
+        "status": "pending" if available_at is None else "available",
+        "available_at": None if available_at is None else moments.to_text(available_at),
+        "payout_id": None if payout_id is None else to_text("pyt", payout_id),
         "livemode": posting["livemode"],
         "created_at": moments.to_text(posting["created_at"]),
     }

@@ -18,6 +18,7 @@ Prefix = Literal[
     "dsp",
     "evt",
     "btx",
+    "pyt",
     "whe",
     "dlv",
     "key",

@@ -15,11 +15,19 @@ Account = Literal[
     # What cards have promised and nobody owes yet, and its counterpart.
     "authorised",
     "authorised_contra",
+    # What has settled and was not paid out.
+    "available",
     # What the card networks and banks hold of ours: negative while they owe it.
     "card_network",
     # What Paymint has earned.
     "fees",
-    # What the merchant's payments have brought, less what was taken back from it.
+    # What was exchanged: bought, of a currency that was paid out in another, or sold for it.
+    "fx",
+    # Payouts on their way to the merchant's bank, and those that have arrived.
+    "in_transit",
+    "paid_out",
+    # What the merchant's payments have brought, less what was taken back from it, until it
+    # has settled.
     "merchant",
     # Refunds that were asked for and that the network has not settled.
     "refund_clearing",
@@ -29,10 +37,16 @@ Kind = Literal[
     "capture",
     "dispute",
     "dispute_reversal",
+    "payout",
+    "payout_conversion",
+    "payout_converted",
+    "payout_paid",
     "refund",
     "refund_failure",
     "refund_paid",
     "release",
+    "settlement",
+    "settlement_debit",
 ]
 
 
@@ -61,6 +75,15 @@ LEGS: Final = (
     Leg("dispute", 0, "merchant", "card_network"),
     Leg("dispute", 1, "merchant", "fees", "fee"),
     Leg("dispute_reversal", 0, "card_network", "merchant"),
+    # Of a settlement: what one run has found in one currency, owed by the merchant or to it.
+    Leg("settlement", 0, "merchant", "available"),
+    Leg("settlement_debit", 0, "available", "merchant"),
+    # Of a part of a payout: in the payout's own currency, or in another and then in it.
+    Leg("payout", 0, "available", "in_transit"),
+    Leg("payout_conversion", 0, "available", "fx"),
+    Leg("payout_converted", 0, "fx", "in_transit"),
+    # Of a payout.
+    Leg("payout_paid", 0, "in_transit", "paid_out"),
 )
 
 
@@ -110,3 +133,10 @@ def of_dispute(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Move
     if before["status"] == after["status"] or after["status"] != "won":
         return []
     return [Movement("dispute_reversal", after["amount"])]
+
+
+def of_settlement(net: int) -> list[Movement]:
+    """What settling transactions moves that come to `net` minor units, which may be negative."""
+    if not net:
+        return []
+    return [Movement("settlement", net) if net > 0 else Movement("settlement_debit", -net)]

@@ -4,12 +4,13 @@ from typing import Any, Final
 
 from domain import balance, balance_transactions
 from domain.callers import Asking
+from domain.ids import object_uuid
 from domain.refusals import Missing
 from flows import pages
 from flows.house import House
 from models.balance import read_balance, read_transaction
 from models.paging import read_page, read_searched_page
-from models.tables import LEDGER_POSTINGS
+from models.tables import BALANCE_TRANSACTIONS
 
 # No index carries the filters, so a page looks at so many transactions and answers what it has.
 LOOKED_AT: Final = 10_000
@@ -31,15 +32,18 @@ async def list_balance_transactions(
 
     Under a filter it may be short, or empty, while there is more.
     """
-    asked = pages.ask(query, {name: query.get(name) for name in _FILTERS})
+    payout_id = query.get("payout_id")
+    filters = {name: query.get(name) for name in _FILTERS}
+    filters["payout_id"] = None if payout_id is None else object_uuid(payout_id)
+    asked = pages.ask(query, filters)
     scope = {"merchant_id": asking.caller.merchant_id, "livemode": asking.caller.livemode}
     async with house.database.reading() as transaction:
         if asked.page.filters:
             page = await read_searched_page(
-                transaction, LEDGER_POSTINGS, asked.page, LOOKED_AT, **scope
+                transaction, BALANCE_TRANSACTIONS, asked.page, LOOKED_AT, **scope
             )
         else:
-            page = await read_page(transaction, LEDGER_POSTINGS, asked.page, **scope)
+            page = await read_page(transaction, BALANCE_TRANSACTIONS, asked.page, **scope)
     return pages.envelope(asked, page, balance_transactions.resource, None)
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from adapters.audit_archive import Archive, open_archive
 from adapters.countries import Countries
 from adapters.duplicates import Duplicates
+from adapters.exchange_rates import ExchangeRates, open_rates
 from adapters.keys import KeysOutOfReach, Seals
 from adapters.limiter import Limiter
 from adapters.remembered_rows import RememberedRows
@@ -80,6 +81,7 @@ class House:
     overuse: Overuse
     room: Room
     archive: Archive
+    rates: ExchangeRates
     # Loaded by the process that answers clients.
     countries: Countries = field(default_factory=Countries)
     readiness: OneAtATime[dict[str, Any]] = field(default_factory=OneAtATime)
@@ -159,6 +161,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         overuse=Overuse(database, clock),
         room=Room(settings.requests_in_flight),
         archive=open_archive(settings.audit_archive, settings.state_directory),
+        rates=open_rates(settings.exchange_rates),
     )
     house.audit.rows.on_change = house.audit_alarm.changed
     await database.open()

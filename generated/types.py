@@ -33,6 +33,9 @@ DisputeId: TypeAlias = str
 BalanceTransactionId: TypeAlias = str
 
 
+PayoutId: TypeAlias = str
+
+
 EventId: TypeAlias = str
 
 
@@ -303,12 +306,15 @@ class Balance(TypedDict):
     livemode: bool
 
 
-BalanceTransactionType: TypeAlias = Literal['capture', 'refund', 'refund_failure', 'dispute', 'dispute_reversal']
+BalanceTransactionType: TypeAlias = Literal['capture', 'refund', 'refund_failure', 'dispute', 'dispute_reversal', 'payout', 'payout_conversion']
+
+
+BalanceTransactionStatus: TypeAlias = Literal['pending', 'available']
 
 
 class BalanceTransaction(TypedDict):
     """
-    One movement of the balance. It never changes.
+    One movement of the balance. What it moved never changes.
     """
 
     object: Literal['balance_transaction']
@@ -319,6 +325,9 @@ class BalanceTransaction(TypedDict):
     fee: AmountTotal
     net: SignedAmount
     currency: Currency
+    status: BalanceTransactionStatus
+    available_at: Timestamp | None
+    payout_id: PayoutId | None
     livemode: bool
     created_at: Timestamp
 
@@ -330,6 +339,61 @@ class BalanceTransactionList(TypedDict):
 
     object: Literal['list']
     data: list[BalanceTransaction]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
+
+
+PayoutStatus: TypeAlias = Literal['pending', 'paid']
+
+
+PayoutAmount: TypeAlias = int
+
+
+ExchangeRate: TypeAlias = str
+
+
+class PayoutPart(TypedDict):
+    """
+    What a payout took from the balance in one currency.
+    """
+
+    currency: Currency
+    amount: PayoutAmount
+    exchange_rate: ExchangeRate
+    converted_amount: PayoutAmount
+
+
+Day: TypeAlias = str
+
+
+class Payout(TypedDict):
+    """
+    Money that was paid out to your bank.
+    """
+
+    object: Literal['payout']
+    id: PayoutId
+    merchant_id: MerchantId
+    amount: PayoutAmount
+    currency: Currency
+    status: PayoutStatus
+    business_day: Day
+    arrival_date: Day
+    parts: list[PayoutPart]
+    transaction_count: int
+    livemode: bool
+    created_at: Timestamp
+
+
+class PayoutList(TypedDict):
+    """
+    A page of payouts.
+    """
+
+    object: Literal['list']
+    data: list[Payout]
     has_more: bool
     next_cursor: Cursor | None
     prev_cursor: Cursor | None

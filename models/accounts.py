@@ -5,8 +5,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from domain.payouts import next_run
 from models import counting
 from models.inserting import insert_row
+from models.payouts import insert_schedules
 from models.tables import API_KEYS, MERCHANTS, PLATFORM_KEYS, TEST_CLOCKS, WEBHOOK_ENDPOINTS
 from runtime.database import Row, Transaction, compile_sql
 
@@ -61,8 +63,9 @@ _OF_NOBODY = {"merchant_id": NOBODY, "livemode": False}
 
 
 async def insert_merchant(transaction: Transaction, **columns: Any) -> Row:
-    """Open an account; the keywords are its columns.  Answers the row."""
+    """Open an account, to be paid out to; the keywords are its columns.  Answers the row."""
     row = await transaction.one(INSERT_MERCHANT, **columns)
+    await insert_schedules(transaction, row["id"], next_run(row["created_at"]))
     await counting.add(transaction, _OF_NOBODY, "merchants", {row["status"]: 1})
     return row
 

@@ -5,18 +5,25 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from models.tables import LEDGER_BALANCES, LEDGER_POSTINGS
-from models.tables.base import BESIDE, ONLY
+from models.tables import BALANCE_TRANSACTIONS, LEDGER_BALANCES
+from models.tables.base import BESIDE, ONLY, ZERO
 from runtime.batches import ID, TEXT, rows_of, word
 from runtime.database import Row, Transaction, compile_sql
 
-_HELD, _POSTING = LEDGER_BALANCES.c, LEDGER_POSTINGS.c
+_HELD, _POSTING = LEDGER_BALANCES.c, BALANCE_TRANSACTIONS.c
 _MERCHANT = sa.bindparam("of_merchant", type_=ID)
 _MODE = sa.bindparam("of_mode", type_=sa.Boolean())
+
+
+def _of(account: str) -> sa.Label[int]:
+    held = sa.case((_HELD.account == word(account), _HELD.balance), else_=ZERO)
+    return sa.func.sum(held).cast(sa.BigInteger).label(account)
+
+
 _BALANCE = compile_sql(
-    sa.select(_HELD.currency, sa.func.sum(_HELD.balance).cast(sa.BigInteger).label("pending"))
+    sa.select(_HELD.currency, _of("available"), _of("merchant"))
     .where(_HELD.merchant_id == _MERCHANT, _HELD.livemode == _MODE)
-    .where(_HELD.account == word("merchant"))
+    .where(sa.or_(_HELD.account == word("available"), _HELD.account == word("merchant")))
     .group_by(_HELD.currency)
 )
 
@@ -26,9 +33,9 @@ def _read_statement() -> sa.sql.ClauseElement:
     asked = rows_of(of_source=ID, of_kind=TEXT)
     one = (_POSTING.source_id == asked.c.of_source, _POSTING.kind == asked.c.of_kind)
     return (
-        sa.select(LEDGER_POSTINGS, *LEDGER_POSTINGS.info[BESIDE])
+        sa.select(BALANCE_TRANSACTIONS, *BALANCE_TRANSACTIONS.info[BESIDE])
         .join(asked, sa.and_(*one))
-        .where(*LEDGER_POSTINGS.info[ONLY])
+        .where(*BALANCE_TRANSACTIONS.info[ONLY])
         .where(_POSTING.merchant_id == _MERCHANT, _POSTING.livemode == _MODE)
     )
 
@@ -44,7 +51,7 @@ async def read_balance(
     As many rows as the merchant has currencies and writers have slots, whatever it was paid.
     """
     rows = await transaction.all(_BALANCE, of_merchant=merchant_id, of_mode=livemode)
-    return {row["currency"]: (0, row["pending"]) for row in rows}
+    return {row["currency"]: (row["available"], row["merchant"]) for row in rows}
 
 
 async def read_transaction(

@@ -17,7 +17,15 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from models.tables import DISPUTES, PAYMENTS, REFUNDS, TEST_CLOCKS, WEBHOOK_DELIVERIES
+from models.tables import (
+    DISPUTES,
+    PAYMENTS,
+    PAYOUT_SCHEDULES,
+    PAYOUTS,
+    REFUNDS,
+    TEST_CLOCKS,
+    WEBHOOK_DELIVERIES,
+)
 from runtime.batches import ID, MOMENT, word
 from runtime.database import Row, Statement, Transaction, compile_sql
 
@@ -45,6 +53,8 @@ FOLLOWING: Final = (
     Following(REFUNDS.c.settle_at, REFUNDS.c.settle_at.is_not(None)),
     Following(DISPUTES.c.work_at, DISPUTES.c.work_at.is_not(None)),
     Following(PAYMENTS.c.expires_at, PAYMENTS.c.expires_at.is_not(None)),
+    Following(PAYOUT_SCHEDULES.c.run_at, PAYOUT_SCHEDULES.c.run_at.is_not(None)),
+    Following(PAYOUTS.c.arrives_at, PAYOUTS.c.arrives_at.is_not(None)),
 )
 
 _MERCHANT = sa.bindparam("of_merchant", type_=ID)

@@ -29,6 +29,7 @@ from runtime.memory import settle_memory
 from runtime.metrics import serve_metrics
 from workers.deliveries import Deliveries
 from workers.duties import duties
+from workers.payouts import payout_loops
 from workers.turning import Turning
 
 EXPIRIES_LOOK_AGAIN_SECONDS = 0.5
@@ -60,6 +61,7 @@ class Worker:
             self._deliveries.loop,
             *(duty.loop for duty in self._duties),
             *_loops_of_all(house),
+            *payout_loops(house),
             *_loops_of_one(house),
         )
 

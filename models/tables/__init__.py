@@ -21,8 +21,16 @@ from models.tables.oauth import (
     OAUTH_SIGNING_KEYS,
 )
 from models.tables.payments import PAYMENTS, REFUNDS
+from models.tables.payouts import (
+    PAYOUT_PARTS,
+    PAYOUT_SCHEDULES,
+    PAYOUTS,
+    SETTLEMENT_LINES,
+    SETTLEMENTS,
+)
 from models.tables.people import SESSIONS, SIGN_IN_NAMES, USERS
 from models.tables.test_clocks import TEST_CLOCKS
+from models.tables.transactions import BALANCE_TRANSACTIONS
 from models.tables.webhooks import EVENTS, WEBHOOK_ATTEMPTS, WEBHOOK_DELIVERIES, WEBHOOK_ENDPOINTS
 from models.tables.workers import WORKER_LEASES
 
@@ -51,6 +59,7 @@ __all__ = [
     "AUDIT_HEADS",
     "AUDIT_KEYS",
     "AUDIT_ROOTS",
+    "BALANCE_TRANSACTIONS",
     "COUNTERS",
     "CUSTOMERS",
     "DATA_KEYS",
@@ -70,10 +79,15 @@ __all__ = [
     "OAUTH_SIGNING_KEYS",
     "PAYMENTS",
     "PAYMENT_METHODS",
+    "PAYOUTS",
+    "PAYOUT_PARTS",
+    "PAYOUT_SCHEDULES",
     "PLATFORM_KEYS",
     "PRODUCTION_ACCESS",
     "REFUNDS",
     "SESSIONS",
+    "SETTLEMENTS",
+    "SETTLEMENT_LINES",
     "SIGN_IN_NAMES",
     "TEST_CLOCKS",
     "TOKEN_CLAIMS",

@@ -1,12 +1,10 @@
 """The ledger: postings that are only ever added, and what they leave on the accounts."""
 
-from typing import Any
-
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import TIMESTAMP, UUID
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from domain.balance_transactions import KINDS
-from models.tables.base import BESIDE, FILTERS, METADATA, ONLY, TIE, identifier, tenant
+from models.tables.base import METADATA, identifier, tenant
 
 # A transaction's id as domain/balance_transactions.py makes it, and which postings are one.
 # Constants: the index below serves the statements that say the same.
@@ -56,28 +54,4 @@ LEDGER_BALANCES = sa.Table(
     sa.Column("slot", sa.SmallInteger, nullable=False),
     sa.Column("balance", sa.BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("merchant_id", "livemode", "currency", "account", "slot"),
-)
-
-
-def _fee() -> sa.ScalarSelect[Any]:
-    """Of a transaction: the amount of its second leg, NULL where its kind has none."""
-    fee, own = LEDGER_POSTINGS.alias("fee").c, LEDGER_POSTINGS.c
-    keys = (fee.source_id == own.source_id, fee.kind == own.kind)
-    statement = sa.select(fee.amount).where(*keys, fee.merchant_id == own.merchant_id)
-    return (
-        statement.where(fee.position == sa.literal_column("1"))
-        .correlate(LEDGER_POSTINGS)
-        .scalar_subquery()
-    )
-
-
-_ID: sa.ColumnElement[Any] = sa.literal_column(TRANSACTION_ID, UUID(as_uuid=True))
-# Lists of it are those of balance transactions.
-LEDGER_POSTINGS.info.update(
-    {
-        TIE: _ID,
-        ONLY: (sa.literal_column(IS_TRANSACTION, sa.Boolean()),),
-        BESIDE: (_ID.label("id"), _fee().label("fee")),
-        FILTERS: {"type": LEDGER_POSTINGS.c.kind},
-    }
 )

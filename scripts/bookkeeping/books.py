@@ -10,6 +10,7 @@ import psycopg
 
 from domain import fees
 from domain.ledger import LEGS
+from scripts.bookkeeping import payouts
 from scripts.bookkeeping.difference import Difference
 
 Session = psycopg.Connection[dict[str, Any]]
@@ -73,7 +74,8 @@ _RULES: Final = {
     "payments, refunds and disputes are posted": f"""
         WITH expected AS ({_EXPECTED}), found AS (
             SELECT source_id, kind, position, merchant_id, livemode, currency, amount
-            FROM ledger_postings WHERE kind NOT IN ('authorisation', 'release')
+            FROM ledger_postings
+            WHERE kind NOT IN ('authorisation', 'release', {payouts.KINDS})
         )
         SELECT concat_ws(' ', kind, position, 'of', source_id, 'merchant', merchant_id) AS place,
             coalesce(concat_ws(' ', expected.amount, expected.currency), '') AS expected,
@@ -114,6 +116,7 @@ _RULES: Final = {
             coalesce(claimed.amount, 0)::text AS expected, payments.amount_disputed::text AS found
         FROM payments LEFT JOIN claimed USING (id, merchant_id)
         WHERE coalesce(claimed.amount, 0) <> payments.amount_disputed ORDER BY 1 LIMIT 1""",
+    **payouts.RULES,
 }
 RULES: Final = tuple(_RULES)
 _FIGURES: Final = """SELECT (SELECT count(*) FROM payments) AS payments,

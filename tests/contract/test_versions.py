@@ -94,7 +94,7 @@ def test_resources_stand_in_the_envelope() -> None:
             if each.keys() == {"object", "id", "data", "livemode", "created_at"}:
                 seen.add(each["object"])
     enveloped |= {"merchant", "dispute", "api_key", "alert", "request_log", "event_delivery"}
-    enveloped |= {"test_clock", "user", "session", "oauth_grant", "balance_transaction"}
+    enveloped |= {"test_clock", "user", "session", "oauth_grant", "balance_transaction", "payout"}
     assert seen == enveloped
 
 

@@ -38,7 +38,7 @@ from tests.contract_conformance.stock import BATCH_AMOUNT
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
 SAMPLE_ID = re.compile(
-    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses|clt|grt|btx)_019d7[0-9a-f]{27}"
+    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses|clt|grt|btx|pyt)_019d7[0-9a-f]{27}"
 )
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -60,6 +60,7 @@ POOL_BY_PREFIX = {
     "dsp": "disputes",
     "clk": "clocks",
     "btx": "balance_transactions",
+    "pyt": "payouts",
     "req": "requests",
     "alr": "alerts",
     "usr": "users",

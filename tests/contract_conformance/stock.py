@@ -8,10 +8,12 @@ approved merchant only.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tests.journeys.accounts import approve, new_key, operate
 from tests.oauth.partner import Partner, register
 from tests.people import invite, sign_in
+from tests.serving import eventually
 from tests.shop import Merchant, Shop, told
 
 # Captures, cancellations, detachments and saved tokens use things up; so there are several.
@@ -24,6 +26,7 @@ HELD_PAYMENTS = 40
 LARGEST_AMOUNT = 99_999_999
 # Of what a batch takes, and nothing else here.
 BATCH_AMOUNT = 4_321
+PAYOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Accounts:
 def lay_in(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     """Ids by the name of their dictionary in schemathesis.toml."""
     traded = trade(accounts.trading)
+    traded["payouts"] = [payout(accounts.trading)]
     return traded | people(shop, accounts.trading) | settle(shop, accounts)
 
 
@@ -77,10 +81,7 @@ def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     suspended = [str(new_key(merchant)["id"]) for _ in range(OF_EACH)]
     for key in suspended:
         told(operate(shop, "POST", f"/v1/api_keys/{key}/suspend"), 200)
-    # The moment of the stack, which need not be the machine's.
-    now = merchant.get(f"/v1/merchants/{merchant.id}")["created_at"]
-    ahead = {"frozen_time": (datetime.fromisoformat(now) + timedelta(days=1)).isoformat()}
-    clock = told(accounts.clocks.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
+    clock = frozen(accounts.clocks)
     return {
         "clocks": [clock["id"]],
         "clock_times": [clock["frozen_time"]],
@@ -90,6 +91,21 @@ def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
         "merchants": [merchant.id],
         "approved_merchants": [accounts.approved.id],
     }
+
+
+def frozen(merchant: Merchant) -> dict[str, Any]:
+    """A clock that stands a day ahead of the stack's, which need not be the machine's."""
+    now = merchant.get(f"/v1/merchants/{merchant.id}")["created_at"]
+    ahead = {"frozen_time": (datetime.fromisoformat(now) + timedelta(days=1)).isoformat()}
+    return told(merchant.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
+
+
+def payout(merchant: Merchant) -> str:
+    """What it was paid out of its trade; its own time goes on afterwards."""
+    clock = frozen(merchant)
+    assert eventually(lambda: merchant.get("/v1/payouts")["data"], PAYOUT_SECONDS)
+    told(merchant.ask("DELETE", f"/v1/test_helpers/clocks/{clock['id']}"), 200)
+    return str(merchant.get("/v1/payouts")["data"][0]["id"])
 
 
 def trade(merchant: Merchant) -> dict[str, list[str]]:

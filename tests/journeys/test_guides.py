@@ -24,6 +24,7 @@ ELSEWHERE = {
     "webhooks.md": "tests/journeys/test_webhooks_page.py",
 }
 HERE = {
+    "balance.md",
     "batches.md",
     "limits.md",
     "oauth.md",
@@ -104,6 +105,15 @@ def test_the_lines_about_test_clocks(home: Path, merchant: Merchant) -> None:
     assert deleted == {"id": advanced["id"], "object": "test_clock", "deleted": True}
     assert sample["type"] == "dispute.created"
     assert told_again["data"]["object"]["id"] == payment
+
+
+def test_the_lines_about_the_balance(home: Path, merchant: Merchant) -> None:
+    merchant.pay()
+    balance, transactions, paid_out, deleted = paste(home, "balance.md")
+    assert balance["pending"] == [{"currency": "usd", "amount": 9680}]
+    assert [each["net"] for each in transactions["data"]] == [9680]
+    assert [each["amount"] for each in paid_out["data"]] == [9680]
+    assert deleted["deleted"]
 
 
 def test_the_lines_about_upgrading(home: Path, merchant: Merchant) -> None:

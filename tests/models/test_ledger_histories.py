@@ -1,4 +1,4 @@
-"""Random histories of payments leave what a plain model in memory says they leave."""
+"""Random histories of payments and payouts leave what a plain model in memory says they leave."""
 
 import asyncio
 from collections import Counter

@@ -8,7 +8,8 @@ from tests.cluster import Cluster
 from tests.models.test_accounts_migration import upgrade
 from tests.models.test_migrations import engine
 
-BEFORE, AFTER = "0016", "0017"
+# The check reads the tables of the present.
+BEFORE, AFTER = "0016", "head"
 MERCHANT = "019d7cd3-e841-7f5a-9c2b-7d4e6f8a0b13"
 
 

@@ -18,6 +18,7 @@ from scripts.bookkeeping.checking import check
 from tests.cluster import Cluster
 from tests.house.tree import ROOT
 from tests.models.ledger_books import Books
+from tests.models.payout_books import PaidBooks
 from tests.shop import Merchant, Shop, told
 
 # What somebody with the database in their hands may do, and the rule that finds it.
@@ -35,24 +36,52 @@ TAMPERED = {
     " WHERE amount_refunded > 0",
     "payments carry their disputes": "UPDATE payments SET amount_disputed = amount_disputed - 1"
     " WHERE amount_disputed > 0",
+    "settlements and payouts are posted": "DELETE FROM ledger_postings WHERE kind = 'payout_paid'",
+    "settlements are their lines": "DELETE FROM settlement_lines WHERE line = 1",
+    "the balance is the sum of its transactions": "UPDATE ledger_balances"
+    " SET balance = balance - 1 WHERE account = 'merchant'",
+    "what is pending was not settled": "DELETE FROM settlement_lines WHERE kind = 'capture'",
+    "what is available was settled and not paid out": "UPDATE settlements SET payout_id = NULL",
+    "payouts are their parts": "UPDATE payouts SET amount = amount + 1",
+    "parts are the settlements that they pay out": "UPDATE payout_parts SET amount = amount - 1",
+    "parts are exchanged at their rate": "UPDATE payout_parts SET rate = '1.1'"
+    " WHERE currency = 'eur'",
+    "fx holds what was exchanged": "DELETE FROM ledger_balances WHERE account = 'fx'",
+    "payouts are on their way": "UPDATE payouts SET status = 'pending', arrives_at = now()",
+    "payouts have arrived": "UPDATE ledger_balances SET balance = 0 WHERE account = 'paid_out'",
 }
+# What a tampering may touch.
+TABLES = (
+    "ledger_postings",
+    "ledger_balances",
+    "payments",
+    "payouts",
+    "payout_parts",
+    "settlements",
+    "settlement_lines",
+)
 
 
 @pytest.fixture(scope="module")
 def kept(cluster: Cluster) -> tuple[str, Row]:
-    """A database with a payment of each kind, and the one that was sold."""
+    """A database with a payment of each kind, paid out in part, and the one that was sold."""
     url = cluster.database()
     migrate(url)
     sold: list[Row] = []
 
-    async def history(books: Books) -> None:
+    books = PaidBooks(url)
+
+    async def history(_: Books) -> None:
+        await books.open_account()
         await books.authorised(7000)
+        await books.captured(5000, "eur")
+        await books.paid_out()
         sold.append(await books.captured(10000))
         payment, refund = await books.refunded(sold[0], 2500)
         payment = await books.settled(payment, refund, "succeeded")
         await books.disputed(payment, 1000)
 
-    asyncio.run(Books(url).played(history))
+    asyncio.run(books.played(history))
     return url, sold[0]
 
 
@@ -69,7 +98,7 @@ def test_what_was_changed_is_named(kept: tuple[str, Row], rule: str) -> None:
         with connection.transaction():
             saved = {
                 table: connection.execute(f"SELECT * FROM {table}".encode()).fetchall()
-                for table in ("ledger_postings", "ledger_balances", "payments")
+                for table in TABLES
             }
             assert connection.execute(TAMPERED[rule].encode()).rowcount > 0
         found = [difference.rule for difference in check(url, None).differences]
@@ -139,9 +168,8 @@ def test_what_the_networks_say_otherwise_is_named(
 ) -> None:
     url, sold = kept
     tell, rule = STORIES[story]
-    held = held_payment(url)
     journal = tmp_path / "journal.jsonl"
-    lines = [line(held, "authorise", 7000), *tell(sold["id"])]
+    lines = [*lines_of_others(url), *tell(sold["id"])]
     journal.write_text("\n".join(lines) + "\n")
     assert [difference.rule for difference in check(url, journal).differences] == [rule]
 
@@ -152,7 +180,7 @@ def test_equal_books_agree_and_an_unknown_approval_does_not(
     url, sold = kept
     journal = tmp_path / "journal.jsonl"
     lines = [
-        line(held_payment(url), "authorise", 7000),
+        *lines_of_others(url),
         line(sold["id"], "sale", 10000),
         line(sold["id"], "refund", 2500),
         line(sold["id"], "chargeback", 1000),
@@ -166,12 +194,13 @@ def test_equal_books_agree_and_an_unknown_approval_does_not(
     assert found.rule == "the networks hold nothing that we do not know"
 
 
-def held_payment(url: str) -> UUID:
+def lines_of_others(url: str) -> list[str]:
+    """What the networks say of the payment that is held and of the one in another currency."""
     with psycopg.connect(url) as connection:
-        row = connection.execute("SELECT id FROM payments WHERE status = 'authorized'").fetchone()
-    assert row is not None
-    found: UUID = row[0]
-    return found
+        rows = connection.execute("SELECT id, currency, status FROM payments").fetchall()
+    held = next(row[0] for row in rows if row[2] == "authorized")
+    other = next(row[0] for row in rows if row[1] == "eur")
+    return [line(held, "authorise", 7000), line(other, "sale", 5000, currency="eur")]
 
 
 def test_the_command_looks_at_a_running_stack(shop: Shop, merchant: Merchant) -> None:

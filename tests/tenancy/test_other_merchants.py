@@ -14,6 +14,7 @@ from generated.operations import OPERATIONS, OperationRow
 from runtime.ids import uuid7
 from tests.business_clock import Frozen
 from tests.gateway.door import DOCUMENT
+from tests.journeys.test_payouts import paid_out
 from tests.oauth.partner import Partner, register
 from tests.people import sign_in
 from tests.serving import eventually
@@ -53,6 +54,7 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
     person = sign_in(shop, merchant)
     Partner(shop, person, register(shop)).grant()
     held, taken = merchant.pay(method, capture=False)["id"], merchant.pay(method)["id"]
+    clock = Frozen(merchant)
     return {
         "user_id": person.user,
         "session_id": merchant.get(f"/v1/users/{person.user}/sessions")["data"][0]["id"],
@@ -68,9 +70,10 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
         "event_id": merchant.events()[-1]["id"],
         "request_id": logged_request(merchant),
         "alert_id": raised_alert(shop, merchant),
-        "clock_id": Frozen(merchant).shown["id"],
+        "clock_id": clock.shown["id"],
         "dispute_id": disputed(merchant, merchant.pay(method)["id"]),
         "balance_transaction_id": merchant.get("/v1/balance_transactions")["data"][0]["id"],
+        "payout_id": paid_out(merchant, clock)["id"],
     }
 
 
