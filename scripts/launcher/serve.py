@@ -15,6 +15,7 @@ from scripts.launcher.console import Console, LaunchError
 from scripts.launcher.house import Options
 from scripts.launcher.quickstart import quickstart
 from scripts.launcher.stack import Stack
+from scripts.launcher.supervision import LONGEST_PAUSE_SECONDS
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GLANCE_SECONDS = 0.25
@@ -81,6 +82,13 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         help="of the simulated card network: 80, or 40-120 (default 0)",
     )
     parser.add_argument(
+        "--longest-pause",
+        type=float,
+        default=LONGEST_PAUSE_SECONDS,
+        metavar="SECONDS",
+        help="before a process that dies again and again is started anew (default %(default)s)",
+    )
+    parser.add_argument(
         "--tls",
         action="store_true",
         help="serve https, with a certificate of an authority made for this directory",
@@ -127,7 +135,8 @@ def main(root: Path = ROOT) -> int:
     for number in STOP_SIGNALS:
         signal.signal(number, stop_requested)
     try:
-        run(Stack(choice.data, options(choice), console, root), console)
+        stack = Stack(choice.data, options(choice), console, root, choice.longest_pause)
+        run(stack, console)
     except StopRequested:
         console.say("stopped")
         return 0

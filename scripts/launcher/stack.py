@@ -28,7 +28,7 @@ from scripts.launcher.public_certificates import ensure_public_certificate
 from scripts.launcher.renewal import LOOK_SECONDS, Renewing
 from scripts.launcher.sandbox import ensure_sandbox
 from scripts.launcher.state import StateDirectory
-from scripts.launcher.supervision import Supervisor
+from scripts.launcher.supervision import LONGEST_PAUSE_SECONDS, Supervisor
 from scripts.launcher.valkey import Valkey
 
 SERVER_PATIENCE_SECONDS = 60.0
@@ -44,6 +44,7 @@ class Stack:
     """Servers and processes of one data directory, from start to stop.
 
     `root` is the tree whose entry files are started; tests hand in a tree of stand-ins.
+    `longest_pause`: seconds before a child that dies again and again is started anew.
     """
 
     keys: dict[str, Any]
@@ -59,12 +60,13 @@ class Stack:
         options: Options | None = None,
         console: Console | None = None,
         root: Path = ROOT,
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.state = StateDirectory(directory)
         self.options = options or Options(port=0)
         self._console = console or Silence()
         self._root = root
-        self._supervisor = Supervisor(self._console, self._write_ports)
+        self._supervisor = Supervisor(self._console, self._write_ports, longest_pause)
         self._ports: Ports | None = None
         self._place: Place | None = None
         self._open = contextlib.ExitStack()

@@ -39,9 +39,15 @@ class Supervisor:
     Everything happens in the thread that calls: a child is told when its *thread* of birth dies.
     """
 
-    def __init__(self, console: Console, changed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        console: Console,
+        changed: Callable[[], None],
+        longest_pause: float = LONGEST_PAUSE_SECONDS,
+    ) -> None:
         self._console = console
         self._changed = changed
+        self._longest_pause = longest_pause
         self._ranks: list[list[Child]] = []
 
     def start(
@@ -105,7 +111,7 @@ class Supervisor:
         assert child.down_since is not None
         if time.monotonic() - child.down_since < child.pause:
             return
-        child.pause = min(child.pause * 2, LONGEST_PAUSE_SECONDS)
+        child.pause = min(child.pause * 2, self._longest_pause)
         try:
             child.clear_way()
             child.process = start(child.program)

@@ -1,0 +1,1 @@
+"""A storm: seeded traffic and seeded faults on a stack of its own, judged when it is over."""

@@ -1,0 +1,89 @@
+"""What is broken, and when: a schedule that a seed makes, or that a file has kept."""
+
+import random
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+
+Kind = Literal["kill", "quit", "stop", "term", "flush", "sever", "end"]
+
+SHORTEST_GAP_SECONDS: Final = 1.5
+LONGEST_GAP_SECONDS: Final = 6.0
+# Beyond the 3 s of a network's answer, and beyond the patience of every connection.
+SHORTEST_STOP_SECONDS: Final = 0.2
+LONGEST_STOP_SECONDS: Final = 4.5
+# Traffic has begun, and everything is warm.
+FIRST_FAULT_SECONDS: Final = 2.0
+EVERYTHING: Final = "everything"
+
+
+class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One fault: seconds after traffic began, what is done to whom, and for how long."""
+
+    at: float
+    kind: Kind
+    target: str
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        lasting = f" for {self.seconds:.1f} s" if self.seconds else ""
+        return f"{self.at:7.1f} s  {self.kind} {self.target}{lasting}"
+
+
+class _Chance(NamedTuple):
+    kind: Kind
+    target: str
+    weight: int
+
+
+# kill -9; quit: PostgreSQL's immediate stop; stop: SIGSTOP, it keeps its connections and
+# answers nothing; term: in good order, as a deployment does; flush: Valkey forgets all;
+# sever: every database connection breaks; end: all processes at once, as a power cut.
+_CHANCES: Final = (
+    _Chance("kill", "paymint-api", 6),
+    _Chance("kill", "paymint-vault", 5),
+    _Chance("kill", "paymint-worker", 5),
+    _Chance("kill", "postgres", 4),
+    _Chance("kill", "valkey", 3),
+    _Chance("quit", "postgres", 2),
+    _Chance("stop", "paymint-api", 2),
+    _Chance("stop", "paymint-vault", 3),
+    _Chance("stop", "paymint-worker", 2),
+    _Chance("stop", "postgres", 2),
+    _Chance("stop", "valkey", 2),
+    _Chance("term", "paymint-api", 2),
+    _Chance("term", "paymint-vault", 2),
+    _Chance("term", "paymint-worker", 1),
+    _Chance("flush", "valkey", 2),
+    _Chance("sever", "postgres", 2),
+    _Chance("end", EVERYTHING, 1),
+)
+
+
+def schedule(seed: int, seconds: float) -> list[Fault]:
+    """The faults of a storm of so many seconds, the same for the same seed."""
+    chance = random.Random(f"faults:{seed}")  # nosec B311  # to be repeated, not to be secret
+    weights = [each.weight for each in _CHANCES]
+    faults: list[Fault] = []
+    at = FIRST_FAULT_SECONDS
+    while at < seconds:
+        [chosen] = chance.choices(_CHANCES, weights)
+        lasts = 0.0
+        if chosen.kind == "stop":
+            lasts = round(chance.uniform(SHORTEST_STOP_SECONDS, LONGEST_STOP_SECONDS), 2)
+        faults.append(Fault(round(at, 2), chosen.kind, chosen.target, lasts))
+        at += chance.uniform(SHORTEST_GAP_SECONDS, LONGEST_GAP_SECONDS)
+    return faults
+
+
+def read_schedule(path: Path) -> list[Fault]:
+    """The faults of a file, one JSON object a line."""
+    lines = path.read_bytes().splitlines()
+    return [msgspec.json.decode(line, type=Fault) for line in lines if line.strip()]
+
+
+def write_schedule(path: Path, faults: list[Fault]) -> None:
+    """Keep a schedule for `--schedule`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"".join(msgspec.json.encode(fault) + b"\n" for fault in faults))
