@@ -26,7 +26,9 @@ def fault_shop() -> Iterator[Shop]:
 
     Its network takes its time, so that a kill finds payments at every step of their way.
     """
-    options = ("--port", "0", "--allow-loopback-webhooks", "--network-latency", "40-120")
+    network = ("--allow-loopback-webhooks", "--network-latency", "40-120")
+    # Killed for the tenth time a process is back as soon as after the first.
+    options = ("--port", "0", *network, "--longest-pause", "0.4")
     with serving(STRICT, *options) as running:
         opened = Shop(running)
         try:
