@@ -56,6 +56,15 @@ PAYMENTS = sa.Table(
     sa.CheckConstraint(
         "status = 'authorized' OR expires_at IS NULL", name="only_authorized_expires"
     ),
+    # Both refuse before a network is asked: an operation is recorded first.
+    sa.CheckConstraint(
+        "operation_amount BETWEEN 1 AND amount_authorized", name="operation_within_authorized"
+    ),
+    sa.CheckConstraint(
+        "operation IS NULL OR status = 'authorized' AND operation <> 'reverse'"
+        " OR status IN ('cancelled', 'failed') AND operation = 'reverse'",
+        name="operation_fits_status",
+    ),
     sa.Index("payments_by_time", "merchant_id", "livemode", sa.desc("created_at"), sa.desc("id")),
     sa.Index(
         "payments_by_status",

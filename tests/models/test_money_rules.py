@@ -28,6 +28,15 @@ WRONG = {
     "an amount of nothing": "amount = 49, amount_authorized = 0, amount_captured = 0",
     "an unknown status": "status = 'paid'",
     "an unknown operation": "operation = 'steal'",
+    "a second capture": "operation = 'capture', operation_amount = 1000",
+    "a cancellation of what was captured": "operation = 'cancel'",
+    "a reversal of what was captured": "operation = 'reverse'",
+    "a capture beyond the authorisation": "status = 'authorized', amount_captured = 0,"
+    " operation = 'capture', operation_amount = 9001",
+    "a capture of nothing": "status = 'authorized', amount_captured = 0,"
+    " operation = 'capture', operation_amount = 0",
+    "a capture of what failed": "status = 'failed', operation = 'capture'",
+    "a capture of what is pending": "status = 'pending', operation = 'capture'",
 }
 RIGHT = ("amount_refunded = 8000", "amount_refunded = 4000, amount_disputed = 4000")
 
