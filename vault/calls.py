@@ -9,6 +9,7 @@ from contract import relay
 from runtime.clock import Clock
 from runtime.database import DatabaseUnavailable
 from runtime.log import log
+from vault.networks.waiting import network_milliseconds
 from vault.operations.announcing import Announcing
 from vault.operations.charging import Charging
 from vault.operations.disputing import Disputing
@@ -77,6 +78,7 @@ class Calls:
                     call=call,
                     outcome=outcome,
                     duration_ms=round((self._clock.monotonic() - began) * 1000, 1),
+                    network_ms=network_milliseconds(),
                 )
 
     async def _dispatch(self, request: relay.Request, deadline_ms: int) -> relay.Answer:

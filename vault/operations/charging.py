@@ -22,6 +22,7 @@ from runtime.log import log
 from vault.instruments import from_plaintext
 from vault.keyring import Keyring
 from vault.networks.network import CardNetwork, Charge, NetworkSilent, NetworkUnreached, Order
+from vault.networks.waiting import network_time
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.velocity import Velocity
 from vault.outcomes import CallRefused, CallUndecided
@@ -135,12 +136,7 @@ class Charging:
             async with asyncio.timeout(NETWORK_PATIENCE_SECONDS):
                 if isinstance(request, relay.Authorise):
                     return await self._authorise(request, order, found)
-                approval = decode_decision(found["approval"])
-                if isinstance(request, relay.Capture):
-                    return await self._network.capture(order, approval)
-                if isinstance(request, relay.Reverse):
-                    return await self._network.reverse(order, approval)
-                return await self._network.refund(order, approval)
+                return await self._follow_up(request, order, found)
         except (NetworkSilent, TimeoutError, KeysOutOfReach):
             raise CallUndecided from None
 
@@ -150,7 +146,8 @@ class Charging:
         charge = await self._charge_of(request, found)
         attempt = self._velocity.tried(request.merchant_id, request.livemode, charge.secret)
         try:
-            decision = await self._network.authorise(order, charge)
+            with network_time("authorise", self._clock):
+                decision = await self._network.authorise(order, charge)
         except NetworkUnreached:
             self._velocity.not_asked(attempt)
             raise
@@ -162,6 +159,17 @@ class Charging:
         if self._velocity.answered(attempt, decision.outcome == "declined"):
             return msgspec.structs.replace(decision, velocity_flag=True)
         return decision
+
+    async def _follow_up(
+        self, request: relay.Capture | relay.Reverse | relay.Refund, order: Order, found: Row
+    ) -> relay.Decision:
+        approval = decode_decision(found["approval"])
+        with network_time(str(type(request).__struct_config__.tag), self._clock):
+            if isinstance(request, relay.Capture):
+                return await self._network.capture(order, approval)
+            if isinstance(request, relay.Reverse):
+                return await self._network.reverse(order, approval)
+            return await self._network.refund(order, approval)
 
     async def _charge_of(self, request: relay.Authorise, found: Row) -> Charge:
         version = found["key_version"]
