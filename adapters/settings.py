@@ -16,6 +16,7 @@ DEFAULT_SANDBOX_ACCOUNTS_PER_HOUR = 20
 DEFAULT_PUBLIC_REQUESTS_PER_MINUTE = 600
 DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE = 60
 DEFAULT_REQUESTS_IN_FLIGHT = 2000
+DEFAULT_REQUESTS_AT_WORK = 128
 _ORIGIN = re.compile(r"https?://[a-z0-9.\-\[\]:]+")
 
 
@@ -39,6 +40,7 @@ class Settings:
     failed_authentications_per_minute: int = DEFAULT_FAILED_AUTHENTICATIONS_PER_MINUTE
     limiter_processes: int = 1
     requests_in_flight: int = DEFAULT_REQUESTS_IN_FLIGHT
+    requests_at_work: int = DEFAULT_REQUESTS_AT_WORK
     # Whose `X-Forwarded-For` is believed.
     trusted_proxies: tuple[Network, ...] = ()
     # s3://bucket/prefix or a directory; empty: audit-archive in the state directory.
@@ -80,6 +82,9 @@ class Settings:
             limiter_processes=at_least_one(environment, "PAYMINT_LIMITER_PROCESSES", 1),
             requests_in_flight=at_least_one(
                 environment, "PAYMINT_MAX_REQUESTS_IN_FLIGHT", DEFAULT_REQUESTS_IN_FLIGHT
+            ),
+            requests_at_work=at_least_one(
+                environment, "PAYMINT_MAX_REQUESTS_AT_WORK", DEFAULT_REQUESTS_AT_WORK
             ),
             trusted_proxies=trusted_proxies(environment),
             audit_archive=environment.get("PAYMINT_AUDIT_ARCHIVE", ""),

@@ -18,6 +18,9 @@ from runtime.public_tls import Certified
 
 LOOPBACK = "127.0.0.1"
 BACKLOG = 2048
+# libuv accepts one connection in each turn of its loop (since 1.45), and a turn of a process
+# that is loaded takes 10 ms and more: connections would wait for seconds before a refusal.
+ACCEPTED_PER_TURN = 16
 TLS_GOODBYE_SECONDS = 5.0
 
 
@@ -45,7 +48,7 @@ class HttpServer(uvicorn.Server):
             sys.exit(STARTUP_FAILURE)
         try:
             context = None if self._certified is None else self._certified.context()
-            self.servers = [await self._listen(context)]
+            self.servers = await self._listen(context)
         except (OSError, ValueError) as error:
             log("door_not_opened", port=self.config.port, error_type=type(error).__name__)
             await self.lifespan.shutdown()
@@ -62,20 +65,37 @@ class HttpServer(uvicorn.Server):
             self._renewing.cancel()
         await super().shutdown(sockets)
 
-    async def _listen(self, context: ssl.SSLContext | None) -> Any:
+    async def _listen(self, context: ssl.SSLContext | None) -> list[Any]:
+        """Several servers of one socket: each takes one connection in a turn of the loop."""
         handshake: dict[str, Any] = {}
         if context is not None:
             handshake["ssl_handshake_timeout"] = self._patience.head_seconds
             handshake["ssl_shutdown_timeout"] = TLS_GOODBYE_SECONDS
-        return await asyncio.get_running_loop().create_server(
-            self._protocol,
-            LOOPBACK,
-            self.config.port,
-            backlog=BACKLOG,
-            reuse_port=self._shared_port or None,
-            ssl=context,
-            **handshake,
-        )
+        listening = self._bound()
+        loop = asyncio.get_running_loop()
+        with listening:
+            return [
+                await loop.create_server(
+                    self._protocol,
+                    sock=listening.dup(),
+                    backlog=BACKLOG,
+                    ssl=context,
+                    **handshake,
+                )
+                for _ in range(ACCEPTED_PER_TURN)
+            ]
+
+    def _bound(self) -> socket.socket:
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if self._shared_port:
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            listening.bind((LOOPBACK, self.config.port))
+        except OSError:
+            listening.close()
+            raise
+        return listening
 
     def _protocol(self) -> asyncio.Protocol:
         return self.config.http_protocol_class(  # type: ignore[call-arg]

@@ -159,7 +159,7 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         deprecated_use=DeprecatedUse(database, clock),
         limiter=Limiter(settings.redis_url, clock, settings.limiter_processes),
         overuse=Overuse(database, clock),
-        room=Room(settings.requests_in_flight),
+        room=Room(settings.requests_in_flight, settings.requests_at_work),
         archive=open_archive(settings.audit_archive, settings.state_directory),
         rates=open_rates(settings.exchange_rates),
     )

@@ -51,7 +51,8 @@ async def ask_network(house: House, request_id: str, payment: Row) -> relay.Deci
             attempt_id=payment["operation_attempt_id"],
             payment_id=payment["id"],
         )
-    answer = await house.vault.call(message)
+    with house.room.waiting(request_id):
+        answer = await house.vault.call(message)
     if isinstance(answer, relay.Decision):
         return answer
     if isinstance(answer, relay.Rejected) and answer.code in _NOT_NOW:

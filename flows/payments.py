@@ -230,7 +230,8 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
     )
     began = house.clock.monotonic()
     try:
-        answer = await house.vault.call(message, AUTHORISE_SECONDS)
+        with house.room.waiting(asking.request_id):
+            answer = await house.vault.call(message, AUTHORISE_SECONDS)
     except NotBegun as silence:
         await _withdraw(house, payment)
         raise Unavailable from silence

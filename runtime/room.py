@@ -1,22 +1,36 @@
 """Room for so much work at once, and no queue before it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Gauge
 
 _RUNNING = Gauge("paymint_requests_in_flight", "Requests that are being worked on")
+_WORKING = Gauge("paymint_requests_at_work", "Those of them that wait for nobody else")
 _SHED = Counter("paymint_requests_shed", "Requests refused because too many were in flight")
 
 
 class Room:
-    """Counts who is in; beyond `limit` nobody enters."""
+    """Counts who is in; beyond `limit` nobody enters, nor beyond `at_work` who do not wait.
 
-    def __init__(self, limit: int) -> None:
+    Who waits for somebody else, a card network or a client's body, costs memory and no time:
+    `limit` bounds it.  Who does not wait is worked on, and `at_work` of them are the queue
+    that everybody stands in.
+    """
+
+    def __init__(self, limit: int, at_work: int | None = None) -> None:
         self._limit = limit
+        self._at_work = limit if at_work is None else at_work
         self._inside = 0
+        # How many things each waits for: the items of a batch wait side by side.
+        self._waiting: dict[str, int] = {}
         _RUNNING.set_function(lambda: self._inside)
+        _WORKING.set_function(lambda: self._inside - len(self._waiting))
 
     def enter(self) -> bool:
         """Whether there was room; who entered must leave."""
-        if self._inside >= self._limit:
+        inside = self._inside
+        if inside >= self._limit or inside - len(self._waiting) >= self._at_work:
             _SHED.inc()
             return False
         self._inside += 1
@@ -25,3 +39,14 @@ class Room:
     def leave(self) -> None:
         """Make room for another."""
         self._inside -= 1
+
+    @contextmanager
+    def waiting(self, request_id: str) -> Iterator[None]:
+        """While a request that has entered waits for somebody else."""
+        self._waiting[request_id] = self._waiting.get(request_id, 0) + 1
+        try:
+            yield
+        finally:
+            left = self._waiting.pop(request_id) - 1
+            if left:
+                self._waiting[request_id] = left

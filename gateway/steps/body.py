@@ -10,7 +10,10 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
 
     async def with_body(exchange: Exchange) -> None:
         if body is not None:
-            exchange.body = body.parse(await body.read(exchange.headers, exchange.receive))
+            # A client may take its time, which must not be anybody else's.
+            with exchange.house.room.waiting(exchange.request_id):
+                data = await body.read(exchange.headers, exchange.receive)
+            exchange.body = body.parse(data)
         await proceed(exchange)
 
     async def without_body(exchange: Exchange) -> None:

@@ -33,6 +33,7 @@ LIMITS = (
     "PAYMINT_PUBLISHABLE_KEY_MULTIPLIER",
     "PAYMINT_LIMITER_PROCESSES",
     "PAYMINT_MAX_REQUESTS_IN_FLIGHT",
+    "PAYMINT_MAX_REQUESTS_AT_WORK",
     "PAYMINT_TRUSTED_PROXIES",
 )
 # Where the worker archives sealed audit entries, and how boto3 gets there.
