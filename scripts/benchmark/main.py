@@ -1,6 +1,7 @@
 """`scripts/bench [--seconds N] [--connections N] [--rows N]`: every figure of one run.
 
-`--deliveries`, `--steps` and `--caches` measure something else instead.
+`--latency`, `--overload`, `--deliveries`, `--steps` and `--caches` measure something else
+instead.
 
 Absolute times drift on a shared machine: read the ratios, and CPU per request.
 """
@@ -20,7 +21,12 @@ from scripts.benchmark.comparison import compare
 from scripts.benchmark.deliveries import measure_deliveries
 from scripts.benchmark.floor import Floor
 from scripts.benchmark.idempotency import decision_latency
+from scripts.benchmark.latency import SECONDS as LATENCY_SECONDS
+from scripts.benchmark.latency import show_latency
 from scripts.benchmark.load import CONNECTIONS, Load, Result, run_load
+from scripts.benchmark.overload import SECONDS as OVERLOAD_SECONDS
+from scripts.benchmark.overload import show_overload
+from scripts.benchmark.saturation import NETWORK_MS
 from scripts.benchmark.shop import Shop
 from scripts.benchmark.steps import request_of, show_steps
 from scripts.launcher.house import Options
@@ -45,6 +51,10 @@ def main() -> int:
     options = _arguments()
     if options.deliveries:
         return _with_stack(_deliveries, options, Options(0, allow_loopback_webhooks=True))
+    if options.latency or options.overload:
+        network = "-".join(str(each) for each in NETWORK_MS)
+        measure = _latency if options.latency else _overload
+        return _with_stack(measure, options, Options(0, network_latency=network))
     if shutil.which("wrk") is None:
         print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
         return 2
@@ -70,14 +80,28 @@ def _with_stack(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    parser.add_argument("--seconds", type=int, default=SECONDS, help="length of each load")
+    parser.add_argument("--seconds", type=int, help="length of each load")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--rows", type=int, default=MANY_ROWS, help="size of the large table")
     parser.add_argument("--steps", action="store_true", help="CPU of each step of the pipeline")
+    parser.add_argument("--latency", action="store_true", help="at 70 %% of the full rate")
+    parser.add_argument("--overload", action="store_true", help="at three times the full rate")
     parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
     parser.add_argument("--deliveries", action="store_true", help="first attempts of events")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
-    return parser.parse_args()
+    options = parser.parse_args()
+    usual = {options.latency: LATENCY_SECONDS, options.overload: OVERLOAD_SECONDS}
+    options.seconds = options.seconds or usual.get(True, SECONDS)
+    return options
+
+
+def _latency(stack: Stack, options: argparse.Namespace) -> None:
+    show_latency(stack, options.seconds)
+
+
+def _overload(stack: Stack, options: argparse.Namespace) -> None:
+    if not show_overload(stack, options.seconds):
+        sys.exit(1)
 
 
 def _deliveries(stack: Stack, options: argparse.Namespace) -> None:
