@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from contract.document import Node, resolved
 from contract.errors import JSON_CONTENT_TYPE
 from contract.shapes import compile_validator
+from contract.sheets import CSV, Sheet
 from domain.refusals import Refusal
 from generated.error_codes import CATALOGUE
 from runtime.log import log
@@ -93,7 +94,10 @@ def _judge(document: Node, response: Node) -> Callable[[Any], bool]:
     if "application/json" not in content:
         # A page, or text that was made when the process started: nothing in it to judge.
         return _is_text
-    return compile_validator(document, content["application/json"]["schema"]).is_valid
+    fits = compile_validator(document, content["application/json"]["schema"]).is_valid
+    if CSV in content:
+        return lambda body: isinstance(body, Sheet) or fits(body)
+    return fits
 
 
 def _is_nothing(body: Any) -> bool:

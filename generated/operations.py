@@ -729,6 +729,15 @@ OPERATIONS: Final[tuple[OperationRow, ...]] = (
         'none',
     ),
     OperationRow(
+        'retrieve_payout_report',
+        'GET',
+        '/v1/payouts/{payout_id}/report',
+        'payouts',
+        'gateway',
+        (('balance:read',),),
+        'none',
+    ),
+    OperationRow(
         'list_request_logs',
         'GET',
         '/v1/request_logs',

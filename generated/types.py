@@ -400,6 +400,57 @@ class PayoutList(TypedDict):
     total_count: TotalCount
 
 
+ReportFormat: TypeAlias = Literal['json', 'csv']
+
+
+FeeTotal: TypeAlias = int
+
+
+class PayoutReportTotal(TypedDict):
+    """
+    What all transactions of one currency come to, those of other pages too.
+    """
+
+    currency: Currency
+    gross: SignedAmount
+    fee: FeeTotal
+    net: SignedAmount
+    transaction_count: int
+
+
+class PayoutReportLine(TypedDict):
+    """
+    A transaction that the payout covers, and the payment it belongs to.
+    """
+
+    balance_transaction_id: BalanceTransactionId
+    type: BalanceTransactionType
+    source: ObjectId
+    payment_id: PaymentId
+    description: Description | None
+    gross: SignedAmount
+    fee: AmountTotal
+    net: SignedAmount
+    currency: Currency
+    created_at: Timestamp
+
+
+class PayoutReport(TypedDict):
+    """
+    A page of the report on a payout.
+    """
+
+    object: Literal['payout_report']
+    payout: Payout
+    totals: list[PayoutReportTotal]
+    data: list[PayoutReportLine]
+    has_more: bool
+    next_cursor: Cursor | None
+
+
+PayoutReportSheet: TypeAlias = str
+
+
 MetadataUpdate: TypeAlias = dict[MetadataKey, str | None]
 
 

@@ -85,9 +85,10 @@ class Request:
 class Answer:
     """A status that the document declares and the resource, in the present version.
 
-    `body` is a JSON object, a `contract.publishing.Published`, the bytes of an HTML page, or
-    None where the document declares no content.  `headers` come beside those of every answer;
-    a Content-Security-Policy among them takes the place of the usual one.
+    `body` is a JSON object, a `contract.publishing.Published`, a `contract.sheets.Sheet`, the
+    bytes of an HTML page, or None where the document declares no content.  `headers` come
+    beside those of every answer; a Content-Security-Policy among them takes the place of the
+    usual one.
     `replayed` marks the stored answer of an earlier request with the same key.
     `resource_id` is what the audit line names; `whose` the merchant and mode in whose log it
     stands, where no key said so: those of the person who was signed in.

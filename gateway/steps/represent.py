@@ -8,6 +8,7 @@ from contract.answers import JSON_CONTENT_TYPE, encode
 from contract.errors import REPLAYED
 from contract.operations import Operation
 from contract.publishing import CACHE
+from contract.sheets import CONTENT_TYPE, Sheet
 from gateway.exchange import Exchange, Proceed
 
 PAGE = (b"content-type", b"text/html; charset=utf-8")
@@ -32,6 +33,10 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         if body is None or isinstance(body, bytes):
             exchange.answer_body = body or b""
             exchange.answer_headers = [*answer.headers, *((PAGE,) if body else ())]
+            return
+        if isinstance(body, Sheet):
+            exchange.answer_body = body.text
+            exchange.answer_headers = [CONTENT_TYPE, *answer.headers]
             return
         if fieldset is not None and exchange.fields is not None:
             body = fieldset.applied(body, exchange.fields)

@@ -87,6 +87,7 @@ ASKERS = (
     (re.compile("POST /v1/merchants/.*/live_keys"), "APPROVED"),
     (re.compile("[A-Z]+ /v1/(merchants|api_keys|alerts).*"), "SETTINGS"),
     (re.compile("[A-Z]+ /v1/test_helpers/clocks.*"), "CLOCKS"),
+    (re.compile("[A-Z]+ /v1/(balance|payouts).*"), "PAID"),
 )
 KEY_OF = {asker: os.environ[f"PAYMINT_{asker}_KEY"] for _, asker in ASKERS}
 GOOD = [f"Bearer {os.environ[f'PAYMINT_{kind}_KEY']}" for kind in ("SECRET", "PUBLISHABLE")]

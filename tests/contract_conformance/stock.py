@@ -6,9 +6,8 @@ approved merchant only.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from tests.journeys.accounts import approve, new_key, operate
 from tests.oauth.partner import Partner, register
@@ -32,24 +31,24 @@ PAYOUT_SECONDS = 20.0
 @dataclass(frozen=True)
 class Accounts:
     """Who asks: `trading` takes payments, `settings` changes itself and its keys, `clocks` moves
-    its business time, `approved` may take its live keys."""
+    its business time, `approved` may take its live keys, `paid` was paid out."""
 
     trading: Merchant
     settings: Merchant
     clocks: Merchant
     approved: Merchant
+    paid: Merchant
 
     @classmethod
     def open(cls, shop: Shop) -> "Accounts":
-        opened = cls(*(shop.open_account() for _ in range(4)))
+        opened = cls(*(shop.open_account() for _ in range(5)))
         approve(shop, opened.approved)
         return opened
 
 
 def lay_in(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     """Ids by the name of their dictionary in schemathesis.toml."""
-    traded = trade(accounts.trading)
-    traded["payouts"] = [payout(accounts.trading)]
+    traded = trade(accounts.trading) | reconcile(accounts.paid)
     return traded | people(shop, accounts.trading) | settle(shop, accounts)
 
 
@@ -81,7 +80,10 @@ def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     suspended = [str(new_key(merchant)["id"]) for _ in range(OF_EACH)]
     for key in suspended:
         told(operate(shop, "POST", f"/v1/api_keys/{key}/suspend"), 200)
-    clock = frozen(accounts.clocks)
+    # The moment of the stack, which need not be the machine's.
+    now = merchant.get(f"/v1/merchants/{merchant.id}")["created_at"]
+    ahead = {"frozen_time": (datetime.fromisoformat(now) + timedelta(days=1)).isoformat()}
+    clock = told(accounts.clocks.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
     return {
         "clocks": [clock["id"]],
         "clock_times": [clock["frozen_time"]],
@@ -93,19 +95,19 @@ def settle(shop: Shop, accounts: Accounts) -> dict[str, list[str]]:
     }
 
 
-def frozen(merchant: Merchant) -> dict[str, Any]:
-    """A clock that stands a day ahead of the stack's, which need not be the machine's."""
-    now = merchant.get(f"/v1/merchants/{merchant.id}")["created_at"]
-    ahead = {"frozen_time": (datetime.fromisoformat(now) + timedelta(days=1)).isoformat()}
-    return told(merchant.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
-
-
-def payout(merchant: Merchant) -> str:
-    """What it was paid out of its trade; its own time goes on afterwards."""
-    clock = frozen(merchant)
+def reconcile(merchant: Merchant) -> dict[str, list[str]]:
+    """A payout, and the transactions of a balance that is not paid out yet."""
+    merchant.pay(currency="eur")
+    # Money moves by the machine's time, which the stack's may be behind.
+    ahead = {"frozen_time": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
+    told(merchant.ask("POST", "/v1/test_helpers/clocks", ahead), 201)
     assert eventually(lambda: merchant.get("/v1/payouts")["data"], PAYOUT_SECONDS)
-    told(merchant.ask("DELETE", f"/v1/test_helpers/clocks/{clock['id']}"), 200)
-    return str(merchant.get("/v1/payouts")["data"][0]["id"])
+    merchant.refund(merchant.pay(description="Order 1")["id"], amount=100)
+    transactions = merchant.get("/v1/balance_transactions", limit=5)["data"]
+    return {
+        "payouts": [each["id"] for each in merchant.get("/v1/payouts")["data"]],
+        "balance_transactions": [each["id"] for each in transactions],
+    }
 
 
 def trade(merchant: Merchant) -> dict[str, list[str]]:
@@ -136,9 +138,6 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
         "disputable_payments": contested[:DISPUTES],
         "disputes": disputes[:DISPUTES],
         "closing_disputes": [answered(merchant, each) for each in disputes[DISPUTES:]],
-        "balance_transactions": [
-            each["id"] for each in merchant.get("/v1/balance_transactions", limit=5)["data"]
-        ],
         "webhook_endpoints": endpoints[:2],
         "spare_endpoints": endpoints[2:],
         "events": [event["id"] for event in merchant.events(limit=5)],

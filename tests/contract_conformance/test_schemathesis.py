@@ -117,6 +117,7 @@ def furnished(shop: Shop, version: str) -> Iterator[Desk]:
         "PAYMINT_SETTINGS_KEY": accounts.settings.secret_key,
         "PAYMINT_CLOCKS_KEY": accounts.clocks.secret_key,
         "PAYMINT_APPROVED_KEY": accounts.approved.secret_key,
+        "PAYMINT_PAID_KEY": accounts.paid.secret_key,
         "PAYMINT_OPERATOR_KEY": shop.platform_key,
         "PAYMINT_BASE_URL": shop.base_url,
         "PAYMINT_VERSION_UNDER_TEST": version,

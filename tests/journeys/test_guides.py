@@ -109,10 +109,12 @@ def test_the_lines_about_test_clocks(home: Path, merchant: Merchant) -> None:
 
 def test_the_lines_about_the_balance(home: Path, merchant: Merchant) -> None:
     merchant.pay()
-    balance, transactions, paid_out, deleted = paste(home, "balance.md")
+    balance, transactions, paid_out, report, deleted = paste(home, "balance.md")
     assert balance["pending"] == [{"currency": "usd", "amount": 9680}]
     assert [each["net"] for each in transactions["data"]] == [9680]
     assert [each["amount"] for each in paid_out["data"]] == [9680]
+    assert report["payout"] == paid_out["data"][0]
+    assert (home / "payout.csv").read_bytes().count(b"\r\n") == 2
     assert deleted["deleted"]
 
 
