@@ -27,16 +27,19 @@ class Delivery:
 
 
 class Receiver:
-    """Answers every POST with `status`."""
+    """Answers every POST with `status`; while `answering` is cleared it keeps it waiting."""
 
     def __init__(self, status: int = 200) -> None:
         self.status = status
+        self.answering = threading.Event()
+        self.answering.set()
         self.deliveries: list[Delivery] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
+        self.answering.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -63,6 +66,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 receiver.deliveries.append(Delivery(arrived, headers, body))
+                receiver.answering.wait()
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()

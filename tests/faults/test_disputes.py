@@ -24,7 +24,7 @@ _EVENTS = """SELECT object_id, type, sequence FROM events
 _COUNTERS = """SELECT status, sum(count)::int AS count FROM counters
     WHERE merchant_id = %s AND resource = 'disputes' GROUP BY status"""
 _PAYMENTS = "SELECT amount_disputed FROM payments WHERE merchant_id = %s"
-# Dead workers' leases would run out after 30 s; the test has no such patience.
+# Dead workers' leases would run out after 15 s; the test has no such patience.
 _RUN_OUT = b"UPDATE disputes SET leased_until = NULL"
 _DELIVERIES_RUN_OUT = b"""UPDATE webhook_deliveries
     SET next_attempt_at = now(), leased_until = NULL WHERE state = 'pending'"""

@@ -18,7 +18,7 @@ SETTLED_SECONDS = 12.0
 
 _REFUNDS = "SELECT id, status, amount FROM refunds WHERE merchant_id = %s"
 _LEASED = "SELECT 1 FROM refunds WHERE merchant_id = %s AND leased_until > now()"
-# What the dead worker had leased would come back after 30 s; the test has no such patience.
+# What the dead worker had leased would come back after 15 s; the test has no such patience.
 _RUN_OUT = b"UPDATE refunds SET leased_until = NULL WHERE status = 'pending'"
 _DELIVERIES_RUN_OUT = b"""UPDATE webhook_deliveries
     SET next_attempt_at = now(), leased_until = NULL WHERE state = 'pending'"""
