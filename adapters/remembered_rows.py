@@ -67,7 +67,7 @@ KINDS: Final = {
             "pending_reason",
             "network",
         ),
-        ("id", "merchant_id", "payment_method_id", "customer_id", "idempotency_key"),
+        ("id", "merchant_id", "payment_method_id", "customer_id", "hold_id", "idempotency_key"),
         ("created_at", "captured_at"),
     ),
     "customer": Kind(
@@ -142,7 +142,8 @@ def _name(kind: str, merchant_id: UUID, livemode: bool, identifier: UUID) -> byt
 def _restored(kind: Kind, text: bytes) -> dict[str, Any]:
     row: dict[str, Any] = orjson.loads(text)
     for name in kind.ids:
-        row[name] = None if row[name] is None else UUID(row[name])
+        # A process of the release before may have remembered it, without the newest of these.
+        row[name] = None if row.get(name) is None else UUID(row[name])
     for name in kind.moments:
         row[name] = None if row[name] is None else datetime.fromisoformat(row[name])
     for name in kind.sealed:

@@ -6,5 +6,5 @@ from generated.samples import SAMPLES
 
 
 def sample_of(kind: str) -> dict[str, Any]:
-    """The example of a `payment`, `refund` or `dispute`, the caller's to change."""
+    """The example of a `payment`, `hold`, `refund` or `dispute`, the caller's to change."""
     return dict(SAMPLES[kind])

@@ -24,13 +24,18 @@ class Outcome(NamedTuple):
     event: str
 
 
+def shown_network(network: str) -> str:
+    """The network as a merchant is shown it."""
+    return _SHOWN_AS.get(network, network)
+
+
 def approved(payment: Mapping[str, Any], network: str, at: datetime) -> Outcome:
     """Held, or sold where the payment captures at once."""
     step = transition(payment["status"], "sell" if payment["capture"] else "authorize")
     sold = payment["capture"]
     changed = {
         "status": step.becomes,
-        "network": _SHOWN_AS.get(network, network),
+        "network": shown_network(network),
         "amount_authorized": payment["amount"],
         "amount_captured": payment["amount"] if sold else 0,
         "captured_at": at if sold else None,
@@ -45,7 +50,7 @@ def declined(
     step = transition(payment["status"], "fail")
     changed = {
         "status": step.becomes,
-        "network": None if network is None else _SHOWN_AS.get(network, network),
+        "network": None if network is None else shown_network(network),
         "failure_code": code or _CARD_DECLINED,
         "decline_code": decline_code,
     }

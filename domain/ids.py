@@ -16,6 +16,7 @@ Prefix = Literal[
     "pm",
     "tok",
     "dsp",
+    "hld",
     "evt",
     "btx",
     "pyt",

@@ -37,6 +37,10 @@ Kind = Literal[
     "capture",
     "dispute",
     "dispute_reversal",
+    "hold",
+    "hold_draw",
+    "hold_release",
+    "hold_top_up",
     "payout",
     "payout_conversion",
     "payout_converted",
@@ -67,6 +71,11 @@ LEGS: Final = (
     Leg("release", 0, "authorised", "authorised_contra"),
     Leg("capture", 0, "card_network", "merchant"),
     Leg("capture", 1, "merchant", "fees", "fee"),
+    # Of a hold: its own, what was added to it, what a payment draws, what is left at its end.
+    Leg("hold", 0, "authorised_contra", "authorised"),
+    Leg("hold_top_up", 0, "authorised_contra", "authorised"),
+    Leg("hold_draw", 0, "authorised", "authorised_contra"),
+    Leg("hold_release", 0, "authorised", "authorised_contra"),
     # Of a refund: set aside when it is asked for, then paid or given back.
     Leg("refund", 0, "merchant", "refund_clearing"),
     Leg("refund_paid", 0, "refund_clearing", "card_network"),
@@ -110,6 +119,31 @@ def of_payment(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Move
         captured = after["amount_captured"]
         moved.append(Movement("capture", captured, capture_fee(captured)))
     return moved
+
+
+def of_hold(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movement]:
+    """What a change of a hold's row moves: the promise when it is made, and its end.
+
+    What is added and drawn moves under the names of the top-up and the payment.
+    """
+    was, now = before["status"], after["status"]
+    if was == "pending" and now == "active":
+        return [Movement("hold", after["amount_authorized"])]
+    left = after["amount_authorized"] - after["amount_drawn"]
+    if was == "active" and now in ("released", "expired") and left:
+        return [Movement("hold_release", left)]
+    return []
+
+
+def of_top_up(top_up: Mapping[str, Any]) -> list[Movement]:
+    """What a top-up that the network agreed to promises."""
+    return [Movement("hold_top_up", top_up["amount"])]
+
+
+def of_drawn_payment(payment: Mapping[str, Any]) -> list[Movement]:
+    """What drawing a payment on a hold moves: the promise is kept, the money captured."""
+    amount = payment["amount_captured"]
+    return [Movement("hold_draw", amount), Movement("capture", amount, capture_fee(amount))]
 
 
 def of_new_refund(refund: Mapping[str, Any]) -> list[Movement]:

@@ -63,6 +63,7 @@ def resource(payment: Mapping[str, Any]) -> dict[str, Any]:
     """The payment as the API shows it; `payment` has the columns of the payments table."""
     status = payment["status"]
     customer_id: UUID | None = payment["customer_id"]
+    hold_id: UUID | None = payment["hold_id"]
     captured_at = payment["captured_at"]
     capturable = payment["amount_authorized"] if status == "authorized" else 0
     return {
@@ -76,6 +77,7 @@ def resource(payment: Mapping[str, Any]) -> dict[str, Any]:
             "tok" if payment["is_token"] else "pm", payment["payment_method_id"]
         ),
         "customer_id": None if customer_id is None else to_text("cus", customer_id),
+        "hold_id": None if hold_id is None else to_text("hld", hold_id),
         "capture": payment["capture"],
         "description": payment["description"],
         "metadata": payment["metadata"],

@@ -1,14 +1,20 @@
 """Events that a merchant makes to test a webhook endpoint with: what they are about."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from domain import moments
 from domain.ids import Prefix, to_text
 
-PREFIXES: Final[dict[str, Prefix]] = {"payment": "pay", "refund": "ref", "dispute": "dsp"}
+PREFIXES: Final[dict[str, Prefix]] = {
+    "payment": "pay",
+    "hold": "hld",
+    "refund": "ref",
+    "dispute": "dsp",
+}
+_UNDRAWN: Final = {"amount_drawn": 0}
 _NOTHING_TAKEN: Final = {"amount_captured": 0, "captured_at": None}
 # What an event of a type says of its object, where the document's example says otherwise.
 _AFTER: Final[dict[str, dict[str, Any]]] = {
@@ -27,6 +33,17 @@ _AFTER: Final[dict[str, dict[str, Any]]] = {
         "network": None,
         **_NOTHING_TAKEN,
     },
+    "hold.created": {"status": "active", **_UNDRAWN},
+    "hold.failed": {
+        "status": "failed",
+        "failure_code": "card_declined",
+        "decline_code": "insufficient_funds",
+        **_UNDRAWN,
+    },
+    "hold.topped_up": {"status": "active"},
+    "hold.used_up": {"status": "used_up"},
+    "hold.released": {"status": "released"},
+    "hold.expired": {"status": "expired"},
     "refund.created": {"status": "pending"},
     "refund.succeeded": {"status": "succeeded"},
     "refund.failed": {"status": "failed", "failure_code": "refund_declined"},
@@ -37,7 +54,7 @@ _AFTER: Final[dict[str, dict[str, Any]]] = {
 
 
 def kind_of(event_type: str) -> str:
-    """What an event is about: `payment`, `refund` or `dispute`."""
+    """What an event is about: `payment`, `hold`, `refund` or `dispute`."""
     return event_type.partition(".")[0]
 
 
@@ -56,9 +73,24 @@ def sample_object(
         "livemode": False,
         "created_at": moments.to_text(now),
     }
+    if "amount_remaining" in shown:
+        shown |= _of_hold(shown, now)
     if shown.get("captured_at") is not None:
         shown["captured_at"] = shown["created_at"]
     if "amount_capturable" in shown:
         held = shown["status"] == "authorized"
         shown["amount_capturable"] = shown["amount"] if held else 0
     return shown
+
+
+def _of_hold(shown: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """How far a hold was drawn, and when it ends or ended, after the event."""
+    status, amount = shown["status"], shown["amount"]
+    drawn = amount if status == "used_up" else shown["amount_drawn"]
+    active = status == "active"
+    return {
+        "amount_drawn": drawn,
+        "amount_remaining": amount - drawn if active else 0,
+        "expires_at": moments.to_text(now + timedelta(days=7)),
+        "closed_at": None if active else moments.to_text(now),
+    }

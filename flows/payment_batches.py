@@ -13,9 +13,11 @@ from uuid import UUID
 
 from contract.errors import InternalError
 from domain.callers import Asking, Once
+from domain.payment_requests import PaymentRequest
 from domain.refusals import Refusal, Unavailable
+from flows.hold_draws import draw_payment
 from flows.house import House
-from flows.payments import PaymentRequest, create_payment
+from flows.payments import create_payment
 from flows.replies import Reply
 from runtime.database import DatabaseUnavailable
 from runtime.log import log_exception
@@ -58,7 +60,8 @@ async def create_payments(
 
 async def _create(house: House, asking: Asking, item: BatchItem) -> Reply | Refusal:
     try:
-        return await create_payment(house, replace(asking, once=item.once), item.request)
+        take = create_payment if item.request.hold_id is None else draw_payment
+        return await take(house, replace(asking, once=item.once), item.request)
     except Refusal as refusal:
         if refusal.param == _HEADER:
             refusal.param = _FIELD

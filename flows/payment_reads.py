@@ -51,7 +51,10 @@ async def shown_payment(house: House, asking: Asking, payment_id: str) -> Row:
 
 async def list_payments(house: House, asking: Asking, query: Mapping[str, Any]) -> dict[str, Any]:
     """A page of the merchant's payments; the total is exact where a counter fits."""
-    asked = pages.ask(query, {"status": query.get("status"), "currency": query.get("currency")})
+    hold = query.get("hold_id")
+    filters = {"status": query.get("status"), "currency": query.get("currency")}
+    named = None if hold is None else from_text("hld", hold)
+    asked = pages.ask(query, {**filters, "hold_id": named})
     caller = asking.caller
     async with house.database.reading() as transaction:
         page, total = await read_counted_page(

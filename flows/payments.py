@@ -6,7 +6,7 @@ is unknown the caller gets 202 and a worker finds out (contract-decisions, "Mone
 """
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from contract import relay
 from domain import authorisations, moments, payments
 from domain.callers import Asking
 from domain.ids import from_text
+from domain.payment_requests import PaymentRequest
 from domain.refusals import Conflict, Missing, Refusal, Unavailable, Unprocessable
 from domain.risk_signals import from_country
 from flows.house import House
@@ -38,19 +39,6 @@ SHORTEST_RESOLVE_SECONDS: Final = 0.1
 _WAITING: Final = {"pending_reason": payments.NETWORK_UNAVAILABLE}
 # Two rows of one key or token that race make each other look twice.
 MAX_RECORD_ROUNDS: Final = 5
-
-
-@dataclass(frozen=True, slots=True)
-class PaymentRequest:
-    """A validated request body; ids are still text."""
-
-    amount: int
-    currency: str
-    payment_method_id: str
-    customer_id: str | None
-    capture: bool
-    description: str | None
-    metadata: dict[str, str]
 
 
 async def create_payment(house: House, asking: Asking, request: PaymentRequest) -> Reply:
@@ -200,6 +188,7 @@ def _row(payment: NewPayment, recorded: Recorded) -> Row:
     return {
         **row,
         "customer_id": recorded.customer_id,
+        "hold_id": None,
         "idempotency_key": payment.key,
         "status": "pending",
         "amount_authorized": 0,

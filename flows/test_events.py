@@ -12,13 +12,14 @@ from uuid import UUID
 import orjson
 
 from contract.samples import sample_of
-from domain import disputes, events, payments, refunds, test_events
+from domain import disputes, events, holds, payments, refunds, test_events
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing
 from flows.house import House
 from flows.replies import Reply, once
 from models.disputes import DisputeKey, read_dispute
+from models.holds import HoldKey, read_hold
 from models.outbox import record_event
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
@@ -112,6 +113,15 @@ async def _refund(transaction: Transaction, asking: Asking, identifier: UUID) ->
     return About(row["id"], row["event_sequence"], refunds.resource(row))
 
 
+async def _hold(transaction: Transaction, asking: Asking, identifier: UUID) -> About | None:
+    key = HoldKey(identifier, asking.caller.merchant_id, asking.caller.livemode)
+    row = await read_hold(transaction, key)
+    if row is None:
+        return None
+    # One whose first answer is still out has had no event yet.
+    return About(row["id"], max(1, row["event_sequence"]), holds.resource(row))
+
+
 async def _dispute(transaction: Transaction, asking: Asking, identifier: UUID) -> About | None:
     key = DisputeKey(identifier, asking.caller.merchant_id, asking.caller.livemode)
     row = await read_dispute(transaction, key)
@@ -120,4 +130,9 @@ async def _dispute(transaction: Transaction, asking: Asking, identifier: UUID) -
     return About(row["id"], row["event_sequence"], disputes.resource(row))
 
 
-_FINDERS: Final[dict[str, Find]] = {"payment": _payment, "refund": _refund, "dispute": _dispute}
+_FINDERS: Final[dict[str, Find]] = {
+    "payment": _payment,
+    "hold": _hold,
+    "refund": _refund,
+    "dispute": _dispute,
+}

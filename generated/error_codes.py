@@ -333,6 +333,26 @@ CATALOGUE: Final[dict[str, ErrorCode]] = {
         422, 'invalid_request_error',
         'The amount ({amount}) exceeds what is neither refunded nor disputed ({available}).',
     ),
+    'payment_method_mismatch': ErrorCode(
+        422, 'invalid_request_error',
+        'The hold was made with another payment method.',
+    ),
+    'hold_not_supported': ErrorCode(
+        422, 'invalid_request_error',
+        'Money can be held on a card only.',
+    ),
+    'hold_unexpected_state': ErrorCode(
+        422, 'invalid_request_error',
+        "This is not possible while the hold is '{status}'.",
+    ),
+    'hold_insufficient': ErrorCode(
+        422, 'invalid_request_error',
+        'The amount ({amount}) exceeds what is left of the hold ({available}).',
+    ),
+    'hold_exceeds_maximum': ErrorCode(
+        422, 'invalid_request_error',
+        'The amount ({amount}) exceeds what the hold can still grow by ({available}).',
+    ),
     'dispute_unexpected_state': ErrorCode(
         422, 'invalid_request_error',
         "This is not possible while the dispute is '{status}'.",

@@ -24,6 +24,9 @@ InstrumentId: TypeAlias = str
 PaymentId: TypeAlias = str
 
 
+HoldId: TypeAlias = str
+
+
 RefundId: TypeAlias = str
 
 
@@ -67,6 +70,9 @@ PaymentMethodReference: TypeAlias = str
 
 
 CustomerReference: TypeAlias = str
+
+
+HoldReference: TypeAlias = str
 
 
 TokenReference: TypeAlias = str
@@ -185,6 +191,64 @@ class PaymentCancel(TypedDict):
     """
     Nothing to say. An empty object, or no body at all.
     """
+
+
+HoldStatus: TypeAlias = Literal['pending', 'active', 'used_up', 'released', 'expired', 'failed']
+
+
+class Hold(TypedDict):
+    """
+    Money set aside on a saved card, for payments to draw on.
+    """
+
+    object: Literal['hold']
+    id: HoldId
+    merchant_id: MerchantId
+    payment_method_id: PaymentMethodId
+    customer_id: CustomerId
+    amount: PaymentAmount
+    amount_remaining: AmountTotal
+    amount_drawn: AmountTotal
+    currency: Currency
+    status: HoldStatus
+    failure_code: PaymentFailureCode | None
+    decline_code: DeclineCode | None
+    pending_reason: PendingReason | None
+    network: Network | None
+    livemode: bool
+    created_at: Timestamp
+    expires_at: Timestamp
+    closed_at: Timestamp | None
+
+
+HoldSeconds: TypeAlias = int
+
+
+class HoldTopUp(TypedDict):
+    """
+    How much more to set aside.
+    """
+
+    amount: PaymentAmount
+
+
+class HoldRelease(TypedDict):
+    """
+    Nothing to say. An empty object, or no body at all.
+    """
+
+
+class HoldList(TypedDict):
+    """
+    A page of holds.
+    """
+
+    object: Literal['list']
+    data: list[Hold]
+    has_more: bool
+    next_cursor: Cursor | None
+    prev_cursor: Cursor | None
+    total_count: TotalCount
 
 
 RefundStatus: TypeAlias = Literal['pending', 'succeeded', 'failed']
@@ -794,7 +858,7 @@ class SandboxAccountCreate(TypedDict):
     country: Country
 
 
-EventType: TypeAlias = Literal['payment.authorized', 'payment.captured', 'payment.failed', 'payment.cancelled', 'payment.queued', 'refund.created', 'refund.succeeded', 'refund.failed', 'dispute.created', 'dispute.updated', 'dispute.closed']
+EventType: TypeAlias = Literal['payment.authorized', 'payment.captured', 'payment.failed', 'payment.cancelled', 'payment.queued', 'hold.created', 'hold.failed', 'hold.topped_up', 'hold.used_up', 'hold.released', 'hold.expired', 'refund.created', 'refund.succeeded', 'refund.failed', 'dispute.created', 'dispute.updated', 'dispute.closed']
 
 
 class EventRetry(TypedDict):
@@ -1419,7 +1483,7 @@ class ReadinessChecks(TypedDict):
 ErrorType: TypeAlias = Literal['invalid_request_error', 'authentication_error', 'authorization_error', 'card_error', 'idempotency_error', 'rate_limit_error', 'api_error']
 
 
-ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'access_token_invalid', 'access_token_expired', 'access_token_revoked', 'insufficient_scope', 'second_factor_required', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'form_not_ours', 'rate_limited', 'api_key_blocked', 'too_many_failed_authentications', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'body_not_form', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'card_number_in_text', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'oauth_client_unknown', 'redirect_uri_mismatch', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'user_limit', 'user_email_taken', 'sign_in_failed', 'password_unacceptable', 'code_incorrect', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
+ErrorCode: TypeAlias = Literal['http_malformed', 'route_missing', 'method_not_allowed', 'header_invalid', 'query_malformed', 'api_key_missing', 'api_key_invalid', 'api_key_expired', 'api_key_revoked', 'api_key_suspended', 'access_token_invalid', 'access_token_expired', 'access_token_revoked', 'insufficient_scope', 'second_factor_required', 'key_kind_forbidden', 'ip_not_allowed', 'merchant_suspended', 'merchant_not_active', 'test_mode_only', 'live_key_required', 'form_not_ours', 'rate_limited', 'api_key_blocked', 'too_many_failed_authentications', 'payload_too_large', 'content_type_unsupported', 'json_invalid', 'json_duplicate_key', 'body_missing', 'body_unexpected', 'body_not_object', 'body_not_form', 'api_version_unknown', 'api_version_brownout', 'api_version_removed', 'parameter_missing', 'parameter_unknown', 'parameter_duplicated', 'parameters_exclusive', 'parameter_invalid', 'parameter_invalid_type', 'parameter_invalid_enum', 'parameter_invalid_format', 'parameter_too_long', 'parameter_too_short', 'parameter_too_small', 'parameter_too_large', 'parameter_too_many_items', 'parameter_too_few_items', 'field_unknown', 'metadata_key_invalid', 'card_number_in_text', 'amount_too_small', 'amount_too_large', 'invalid_currency', 'invalid_country', 'invalid_mcc', 'invalid_cursor', 'url_not_https', 'url_not_public', 'oauth_client_unknown', 'redirect_uri_mismatch', 'idempotency_key_missing', 'idempotency_key_invalid', 'idempotency_key_reused', 'idempotency_key_in_use', 'api_version_unavailable', 'resource_missing', 'customer_mismatch', 'token_already_used', 'token_expired', 'precondition_failed', 'token_not_attachable', 'currency_mismatch', 'capture_not_supported', 'payment_unexpected_state', 'capture_exceeds_authorization', 'refund_exceeds_capture', 'payment_disputed', 'payment_method_mismatch', 'hold_not_supported', 'hold_unexpected_state', 'hold_insufficient', 'hold_exceeds_maximum', 'dispute_unexpected_state', 'webhook_endpoint_limit', 'webhook_endpoint_disabled', 'test_clock_exists', 'test_clock_not_forward', 'test_clock_too_far', 'merchant_unexpected_state', 'production_access_missing', 'live_keys_taken', 'api_key_unexpected_state', 'api_key_last_admin', 'api_key_limit', 'user_limit', 'user_email_taken', 'sign_in_failed', 'password_unacceptable', 'code_incorrect', 'card_declined', 'expired_card', 'incorrect_cvc', 'incorrect_number', 'invalid_expiry_month', 'invalid_expiry_year', 'invalid_cvc', 'processing_error', 'card_not_supported', 'bank_account_invalid', 'bank_account_declined', 'wallet_expired', 'internal_error', 'service_unavailable']
 
 
 Metadata: TypeAlias = dict[MetadataKey, MetadataValue]
@@ -1438,6 +1502,7 @@ class Payment(TypedDict):
     status: PaymentStatus
     payment_method_id: InstrumentId
     customer_id: CustomerId | None
+    hold_id: HoldId | None
     capture: bool
     description: Description | None
     metadata: Metadata
@@ -1464,6 +1529,7 @@ class PaymentCreate(TypedDict):
     currency: Currency
     payment_method_id: PaymentMethodReference
     customer_id: NotRequired[CustomerReference]
+    hold_id: NotRequired[HoldReference]
     capture: NotRequired[bool]
     description: NotRequired[Description]
     metadata: NotRequired[Metadata]
@@ -1478,6 +1544,7 @@ class PaymentBatchItem(TypedDict):
     currency: Currency
     payment_method_id: PaymentMethodReference
     customer_id: NotRequired[CustomerReference]
+    hold_id: NotRequired[HoldReference]
     capture: NotRequired[bool]
     description: NotRequired[Description]
     metadata: NotRequired[Metadata]
@@ -1505,6 +1572,18 @@ class PaymentList(TypedDict):
     next_cursor: Cursor | None
     prev_cursor: Cursor | None
     total_count: TotalCount
+
+
+class HoldCreate(TypedDict):
+    """
+    How much to set aside, on which card, for how long.
+    """
+
+    payment_method_id: PaymentMethodReference
+    customer_id: CustomerReference
+    amount: PaymentAmount
+    currency: Currency
+    expires_in_seconds: HoldSeconds
 
 
 class Dispute(TypedDict):
@@ -1673,7 +1752,7 @@ class SandboxAccount(TypedDict):
     webhook_secret: WebhookSecret
 
 
-EventObject: TypeAlias = Payment | Refund | Dispute
+EventObject: TypeAlias = Payment | Hold | Refund | Dispute
 
 
 class WebhookEndpoint(TypedDict):

@@ -4,8 +4,9 @@ from typing import Any
 
 from contract.errors import error_body
 from domain import payments
+from domain.payment_requests import PaymentRequest
 from domain.refusals import Refusal
-from flows import payment_operations, payment_reads
+from flows import hold_draws, payment_operations, payment_reads
 from flows import payments as flow
 from flows.payment_batches import BatchItem, create_payments
 from flows.replies import Reply
@@ -13,7 +14,11 @@ from handlers.http import Answer, Item, Request
 
 
 async def create_payment(request: Request) -> Answer:
-    reply = await flow.create_payment(request.house, request.caller, _asked(request.body))
+    asked = _asked(request.body)
+    if asked.hold_id is None:
+        reply = await flow.create_payment(request.house, request.caller, asked)
+    else:
+        reply = await hold_draws.draw_payment(request.house, request.caller, asked)
     return Answer(reply.status, reply.resource, reply.replayed, reply.resource["id"])
 
 
@@ -27,8 +32,8 @@ async def create_payment_batch(request: Request) -> Answer:
     return Answer(207, {"object": "list", "data": results})
 
 
-def _asked(body: dict[str, Any]) -> flow.PaymentRequest:
-    return flow.PaymentRequest(
+def _asked(body: dict[str, Any]) -> PaymentRequest:
+    return PaymentRequest(
         amount=body["amount"],
         currency=body["currency"],
         payment_method_id=body["payment_method_id"],
@@ -36,6 +41,7 @@ def _asked(body: dict[str, Any]) -> flow.PaymentRequest:
         capture=body.get("capture", True),
         description=body.get("description"),
         metadata=body.get("metadata", {}),
+        hold_id=body.get("hold_id"),
     )
 
 

@@ -8,7 +8,16 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from models.tables import DISPUTES, PAYMENT_METHODS, PAYMENTS, REFUNDS, WEBHOOK_DELIVERIES
+from models.tables import (
+    DISPUTES,
+    HOLD_DRAWS,
+    HOLD_TOP_UPS,
+    HOLDS,
+    PAYMENT_METHODS,
+    PAYMENTS,
+    REFUNDS,
+    WEBHOOK_DELIVERIES,
+)
 from models.test_clocks import not_held_back
 from runtime.batches import MOMENT, word
 from runtime.database import Transaction, compile_sql
@@ -58,6 +67,10 @@ _BACKLOGS = compile_sql(
         _of("deliveries", _DELIVERY.next_attempt_at, _DELIVERY.state == word("pending")),
         _of("payments", _PAYMENT.resume_at, follows_clock=False),
         _of("expiries", _PAYMENT.expires_at, _PAYMENT.operation.is_(None)),
+        _of("holds", HOLDS.c.resume_at, follows_clock=False),
+        _of("hold_ends", HOLDS.c.end_at),
+        _of("top_ups", HOLD_TOP_UPS.c.resume_at, follows_clock=False),
+        _of("draws", HOLD_DRAWS.c.present_at, follows_clock=False),
         _of("refunds", REFUNDS.c.settle_at),
         _of("disputes", DISPUTES.c.work_at),
         _of("erasures", PAYMENT_METHODS.c.erase_at, follows_clock=False),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from models.tables import PAYMENT_METHODS, PAYMENTS
+from models.tables import HOLD_TOP_UPS, HOLDS, PAYMENT_METHODS, PAYMENTS
 from runtime.database import Row, Transaction, compile_sql
 
 _METHOD = PAYMENT_METHODS.c
@@ -19,9 +19,31 @@ _STILL_NEEDED = (
     .where(PAYMENTS.c.status == "pending", PAYMENTS.c.payment_method_id == _METHOD.id)
     .exists()
 )
+# So do a hold, and what is added to one.
+_ASKED_FOR_A_HOLD = (
+    sa.select(sa.literal_column("1"))
+    .where(HOLDS.c.merchant_id == _METHOD.merchant_id)
+    .where(HOLDS.c.status == "pending", HOLDS.c.payment_method_id == _METHOD.id)
+    .exists()
+)
+_ADDED_TO_A_HOLD = (
+    sa.select(sa.literal_column("1"))
+    .select_from(
+        HOLD_TOP_UPS.join(
+            HOLDS,
+            sa.and_(
+                HOLDS.c.id == HOLD_TOP_UPS.c.hold_id,
+                HOLDS.c.merchant_id == HOLD_TOP_UPS.c.merchant_id,
+            ),
+        )
+    )
+    .where(HOLD_TOP_UPS.c.resume_at.is_not(None), HOLDS.c.payment_method_id == _METHOD.id)
+    .where(HOLDS.c.merchant_id == _METHOD.merchant_id)
+    .exists()
+)
 _DUE = compile_sql(
     sa.select(PAYMENT_METHODS)
-    .where(_METHOD.erase_at <= _NOW, ~_STILL_NEEDED)
+    .where(_METHOD.erase_at <= _NOW, ~_STILL_NEEDED, ~_ASKED_FOR_A_HOLD, ~_ADDED_TO_A_HOLD)
     .order_by(_METHOD.erase_at)
     .limit(sa.bindparam("limit", type_=sa.Integer))
 )

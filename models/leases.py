@@ -11,7 +11,15 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from models.tables import DISPUTES, PAYMENT_METHODS, PAYMENTS, REFUNDS
+from models.tables import (
+    DISPUTES,
+    HOLD_DRAWS,
+    HOLD_TOP_UPS,
+    HOLDS,
+    PAYMENT_METHODS,
+    PAYMENTS,
+    REFUNDS,
+)
 from runtime.batches import ID, MOMENT
 from runtime.database import Row, Statement, Transaction, compile_sql
 
@@ -36,9 +44,12 @@ def _lease(column: "sa.Column[datetime]") -> Lease:
 
 
 DISPUTE_LEASE: Final = _lease(DISPUTES.c.leased_until)
+DRAW_LEASE: Final = _lease(HOLD_DRAWS.c.present_at)
 ERASURE_LEASE: Final = _lease(PAYMENT_METHODS.c.erase_at)
+HOLD_LEASE: Final = _lease(HOLDS.c.resume_at)
 PAYMENT_LEASE: Final = _lease(PAYMENTS.c.resume_at)
 REFUND_LEASE: Final = _lease(REFUNDS.c.leased_until)
+TOP_UP_LEASE: Final = _lease(HOLD_TOP_UPS.c.resume_at)
 
 
 async def give_back(

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from domain import ledger
 from models.ledger import post
-from models.tables import REFUNDS
+from models.tables import HOLD_DRAWS, REFUNDS
 from models.test_clocks import not_held_back
 from runtime.batches import ID, MOMENT, TEXT, word
 from runtime.database import Row, Transaction, compile_sql
@@ -27,13 +27,23 @@ _UNTIL = sa.bindparam("until", type_=MOMENT)
 
 # A lease, not a lock: nobody else looks at the refund until it has run out.
 _IS_FREE = sa.or_(REFUNDS.c.leased_until.is_(None), REFUNDS.c.leased_until <= _NOW)
+# A payment that was drawn on a hold and that the network has not heard of cannot be refunded
+# there yet.
+_UNHEARD = (
+    sa.select(sa.literal_column("1"))
+    .where(HOLD_DRAWS.c.id == REFUNDS.c.payment_id)
+    .where(HOLD_DRAWS.c.merchant_id == REFUNDS.c.merchant_id)
+    .where(HOLD_DRAWS.c.present_at.is_not(None))
+    .correlate(REFUNDS)
+    .exists()
+)
 
 
 def _lease_statement() -> sa.sql.ClauseElement:
     chosen = (
         sa.select(REFUNDS.c.id, REFUNDS.c.merchant_id)
         .where(REFUNDS.c.settle_at <= _NOW, _IS_FREE)
-        .where(not_held_back(REFUNDS, REFUNDS.c.settle_at))
+        .where(not_held_back(REFUNDS, REFUNDS.c.settle_at), ~_UNHEARD)
         .order_by(REFUNDS.c.settle_at)
         .limit(sa.bindparam("free", type_=sa.Integer))
         .cte("chosen")

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from models.tables import (
     DISPUTES,
+    HOLDS,
     PAYMENTS,
     PAYOUT_SCHEDULES,
     PAYOUTS,
@@ -55,6 +56,7 @@ FOLLOWING: Final = (
     Following(PAYMENTS.c.expires_at, PAYMENTS.c.expires_at.is_not(None)),
     Following(PAYOUT_SCHEDULES.c.run_at, PAYOUT_SCHEDULES.c.run_at.is_not(None)),
     Following(PAYOUTS.c.arrives_at, PAYOUTS.c.arrives_at.is_not(None)),
+    Following(HOLDS.c.end_at, HOLDS.c.end_at.is_not(None)),
 )
 
 _MERCHANT = sa.bindparam("of_merchant", type_=ID)

@@ -15,6 +15,7 @@ from flows.authorisation_expiry import end_expired_authorisations
 from flows.backlog import Backlogs
 from flows.card_erasure import erase_unknown_cards
 from flows.dispute_intake import take_in_chargebacks
+from flows.hold_endings import end_expired_holds
 from flows.house import House, open_house
 from flows.key_ages import check_key_ages
 from flows.oauth_upkeep import keep_oauth
@@ -94,6 +95,7 @@ def _loops_of_all(house: House) -> list[Turning]:
     return [
         Turning("chargebacks", chargebacks, CHARGEBACKS_LOOK_AGAIN_SECONDS),
         Turning("expiries", expiries, EXPIRIES_LOOK_AGAIN_SECONDS),
+        Turning("hold_ends", partial(end_expired_holds, house), EXPIRIES_LOOK_AGAIN_SECONDS),
         Turning("clocks", partial(catch_up_with_clocks, house), CLOCKS_LOOK_AGAIN_SECONDS),
         Turning("oauth", partial(keep_oauth, house), OAUTH_LOOKS_AGAIN_SECONDS),
         Turning("key_ages", partial(check_key_ages, house), KEY_AGES_LOOK_AGAIN_SECONDS),

@@ -52,7 +52,11 @@ class ListUnconfirmed(
 
 
 class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
-    """Ask the card network for money; `capture` makes it a sale. Answers Decision or Rejected."""
+    """Ask the card network for money; `capture` makes it a sale. Answers Decision or Rejected.
+
+    A hold is asked for under its own id as `payment_id`; what is added to it has an id of its
+    own there, and the hold's as `hold_id`.
+    """
 
     attempt_id: UUID
     payment_id: UUID
@@ -60,19 +64,26 @@ class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
     amount: int
     currency: str
     capture: bool
+    hold_id: UUID | None = None
 
 
 class Capture(_Scoped, kw_only=True, frozen=True, tag="capture"):
-    """Collect `amount` of an approved authorisation, releasing the rest. Answers Decision."""
+    """Collect `amount` of an approved authorisation, releasing the rest. Answers Decision.
+
+    With `hold_id` the money comes out of that hold's approval, what is left of which stands:
+    `payment_id` then names a payment that no network was asked for before.
+    """
 
     attempt_id: UUID
     payment_id: UUID
     amount: int
     currency: str
+    hold_id: UUID | None = None
 
 
 class Reverse(_Scoped, kw_only=True, frozen=True, tag="reverse"):
-    """Give back an authorisation that was not captured. Answers Decision."""
+    """Give back an authorisation that was not captured, or what is left of a hold (named by
+    `payment_id`) with all that was added to it. Answers Decision."""
 
     attempt_id: UUID
     payment_id: UUID

@@ -17,11 +17,12 @@ CHANGES: Final = (
     "Lists have `prev_cursor`.",
     "Payments have `amount_capturable`.",
     "Payments have `pending_reason`.",
+    "Payments have `hold_id`.",
 )
 LIFE: Final = None
 NEW_FIELDS: Final[Mapping[str, frozenset[str]]] = {
     "list": frozenset({"prev_cursor"}),
-    "payment": frozenset({"amount_capturable", "pending_reason"}),
+    "payment": frozenset({"amount_capturable", "hold_id", "pending_reason"}),
 }
 # What the document says otherwise where a field it speaks of was not there yet.
 DESCRIPTIONS_BEFORE: Final[Mapping[tuple[str, str], str]] = {

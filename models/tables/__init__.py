@@ -12,6 +12,7 @@ from models.tables.bookkeeping import AUDIT_ENTRIES, COUNTERS, IDEMPOTENCY_KEYS
 from models.tables.customers import CUSTOMERS, PAYMENT_METHODS, TOKEN_CLAIMS
 from models.tables.data_keys import DATA_KEYS, MASTER_KEYS
 from models.tables.disputes import DISPUTES
+from models.tables.holds import HOLD_DRAWS, HOLD_TOP_UPS, HOLDS
 from models.tables.ledger import LEDGER_BALANCES, LEDGER_POSTINGS
 from models.tables.oauth import (
     OAUTH_CLIENTS,
@@ -66,6 +67,9 @@ __all__ = [
     "DISPUTES",
     "EVENTS",
     "GLOBAL_TABLES",
+    "HOLDS",
+    "HOLD_DRAWS",
+    "HOLD_TOP_UPS",
     "IDEMPOTENCY_KEYS",
     "LEDGER_BALANCES",
     "LEDGER_POSTINGS",

@@ -17,6 +17,8 @@ PAYMENTS = sa.Table(
     identifier("payment_method_id", nullable=False),
     sa.Column("is_token", sa.Boolean, nullable=False),
     identifier("customer_id"),
+    # The hold that it was drawn on.
+    identifier("hold_id"),
     sa.Column("description", sa.Text),
     sa.Column("metadata", JSON, nullable=False),
     identifier("idempotency_key", nullable=False),
@@ -75,6 +77,14 @@ PAYMENTS = sa.Table(
         sa.desc("id"),
     ),
     sa.Index("payments_by_amount", "merchant_id", "livemode", "amount", "id"),
+    sa.Index(
+        "payments_by_hold",
+        "merchant_id",
+        "hold_id",
+        sa.desc("created_at"),
+        sa.desc("id"),
+        postgresql_where=sa.text("hold_id IS NOT NULL"),
+    ),
     sa.Index("payments_to_resume", "resume_at", postgresql_where=sa.text("resume_at IS NOT NULL")),
     sa.Index(
         "payments_to_expire", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")

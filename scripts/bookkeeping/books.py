@@ -10,7 +10,7 @@ import psycopg
 
 from domain import fees
 from domain.ledger import LEGS
-from scripts.bookkeeping import payouts
+from scripts.bookkeeping import holds, payouts
 from scripts.bookkeeping.difference import Difference
 
 Session = psycopg.Connection[dict[str, Any]]
@@ -25,6 +25,7 @@ _FEE: Final = f"""(amount_captured * {fees.BASIS_POINTS} / 10000 + {fees.FIXED} 
 _MOVED: Final = (
     ("capture", 0, "amount_captured", "payments WHERE amount_captured > 0"),
     ("capture", 1, _FEE, "payments WHERE amount_captured > 0"),
+    *holds.MOVED,
     ("refund", 0, "amount", "refunds"),
     ("refund_paid", 0, "amount", "refunds WHERE status = 'succeeded'"),
     ("refund_failure", 0, "amount", "refunds WHERE status = 'failed'"),
@@ -116,10 +117,12 @@ _RULES: Final = {
             coalesce(claimed.amount, 0)::text AS expected, payments.amount_disputed::text AS found
         FROM payments LEFT JOIN claimed USING (id, merchant_id)
         WHERE coalesce(claimed.amount, 0) <> payments.amount_disputed ORDER BY 1 LIMIT 1""",
+    **holds.RULES,
     **payouts.RULES,
 }
 RULES: Final = tuple(_RULES)
 _FIGURES: Final = """SELECT (SELECT count(*) FROM payments) AS payments,
+    (SELECT count(*) FROM holds) AS holds,
     (SELECT count(*) FROM ledger_postings) AS postings,
     (SELECT count(*) FROM (SELECT 1 FROM ledger_balances
         GROUP BY merchant_id, livemode, currency, account) AS a) AS accounts"""

@@ -1,4 +1,4 @@
-"""Our payments against the journal of the simulated card networks: their truth.
+"""Our payments and holds against the journal of the simulated card networks: their truth.
 
 The journal is read after the snapshot of our books was taken, so it may be ahead.  What
 holds at any moment is compared always: what we have captured, paid back and hold is on the
@@ -16,6 +16,7 @@ import msgspec
 from scripts.bookkeeping.books import Session
 from scripts.bookkeeping.difference import Difference
 from vault.networks.behaviours import behaviour_named
+from vault.networks.books import DRAW
 from vault.networks.journal import Line
 
 ROWS_AT_ONCE: Final = 5000
@@ -30,19 +31,41 @@ _PAYMENTS: Final = """
     )
     SELECT id, status, amount_authorized, amount_captured, currency,
         resume_at IS NOT NULL OR operation IS NOT NULL OR coalesce(pending, 0) > 0 AS unfinished,
-        coalesce(paid, 0)::bigint AS paid, coalesce(claimed, 0)::bigint AS claimed
+        coalesce(paid, 0)::bigint AS paid, coalesce(claimed, 0)::bigint AS claimed,
+        hold_id IS NOT NULL AND EXISTS (
+            SELECT FROM hold_draws WHERE hold_draws.id = payments.id
+                AND hold_draws.merchant_id = payments.merchant_id AND present_at IS NOT NULL
+        ) AS unheard
     FROM payments LEFT JOIN paid USING (id, merchant_id)
     LEFT JOIN claimed USING (id, merchant_id)"""
+_HOLDS: Final = """
+    WITH drawn AS (
+        SELECT hold_id AS id, merchant_id, sum(amount) FILTER (WHERE present_at IS NULL) AS heard,
+            count(*) FILTER (WHERE present_at IS NOT NULL) AS unheard
+        FROM hold_draws GROUP BY 1, 2
+    ), added AS (
+        SELECT hold_id AS id, merchant_id, count(*) AS pending FROM hold_top_ups
+        WHERE status = 'pending' GROUP BY 1, 2
+    )
+    SELECT id, status, amount_authorized, amount_drawn, currency,
+        resume_at IS NOT NULL OR coalesce(unheard, 0) + coalesce(pending, 0) > 0 AS unfinished,
+        coalesce(heard, 0)::bigint AS heard
+    FROM holds LEFT JOIN drawn USING (id, merchant_id) LEFT JOIN added USING (id, merchant_id)"""
 _HOLDING: Final = ("authorized", "captured", "refunded")
+_ENDED: Final = ("released", "expired")
 
 
 @dataclass(slots=True)
 class Story:
-    """What the networks did for one payment, in minor units."""
+    """What the networks did for one payment or hold, in minor units."""
 
     approvals: int = 0
     reversals: int = 0
     authorised: int = 0
+    # Of a hold: what was added to it, taken out of it and given back of it.
+    added: int = 0
+    drawn: int = 0
+    given_back: int = 0
     captured: int = 0
     paid_back: int = 0
     charged_back: int = 0
@@ -50,7 +73,7 @@ class Story:
 
 
 def stories(journal: Path) -> dict[str, Story]:
-    """What the journal tells, by payment (32 hex digits)."""
+    """What the journal tells, by payment or hold (32 hex digits)."""
     told: dict[str, Story] = {}
     if not journal.exists():
         return told
@@ -61,8 +84,19 @@ def stories(journal: Path) -> dict[str, Story]:
             except msgspec.MsgspecError:
                 # A torn last line of a killed process: it was not answered.
                 continue
-            _add(told.setdefault(line.payment, Story()), line)
+            if line.hold is not None:
+                _add_to_hold(told.setdefault(line.hold, Story()), line)
+            if line.hold is None or line.kind == DRAW:
+                _add(told.setdefault(line.payment, Story()), line)
     return told
+
+
+def _add_to_hold(story: Story, line: Line) -> None:
+    if line.decision == "approved":
+        if line.kind == DRAW:
+            story.drawn += line.amount
+        else:
+            story.added += line.amount
 
 
 def _add(story: Story, line: Line) -> None:
@@ -72,38 +106,70 @@ def _add(story: Story, line: Line) -> None:
             story.paid_back += line.amount
     if line.decision != "approved":
         return
-    if line.kind in ("authorise", "sale"):
+    if line.kind in ("authorise", "sale", DRAW):
         story.approvals += 1
         story.authorised = line.amount
         story.currency = line.currency
-        if line.kind == "sale":
+        if line.kind != "authorise":
             story.captured += line.amount
     elif line.kind == "capture":
         story.captured += line.amount
     elif line.kind == "reverse":
         story.reversals += 1
+        story.given_back += line.amount
     elif line.kind == "chargeback":
         story.charged_back += line.amount
 
 
 def differences(session: Session, journal: Path, settled: bool) -> list[Difference]:
-    """The first payment that the networks see otherwise, if there is one."""
-    told: dict[str, Story] | None = None
-    # The rows' snapshot is older than the journal: nothing of ours is ahead of theirs.
-    with session.cursor("payments") as cursor:
-        cursor.itersize = ROWS_AT_ONCE
-        cursor.execute(_PAYMENTS)
-        for row in cursor:
-            if told is None:
-                told = stories(journal)
-            story = told.pop(row["id"].hex, Story())
-            for rule, expected, found in _compared(row, story, settled):
-                return [Difference(rule, f"payment {row['id']}", expected, found)]
-    left = stories(journal) if told is None else told
-    return _unknown(left) if settled else []
+    """The first payment or hold that the networks see otherwise, if there is one."""
+    # The snapshot is taken first, by any statement: nothing of ours is ahead of theirs then.
+    session.execute(b"SELECT FROM payments LIMIT 1")
+    told = stories(journal)
+    for kind, statement, compared in _BOOKS:
+        with session.cursor(f"{kind}s") as cursor:
+            cursor.itersize = ROWS_AT_ONCE
+            cursor.execute(statement.encode())
+            for row in cursor:
+                story = told.pop(row["id"].hex, Story())
+                for rule, expected, found in compared(row, story, settled):
+                    return [Difference(rule, f"{kind} {row['id']}", expected, found)]
+    return _unknown(told) if settled else []
+
+
+def _compared_hold(
+    row: dict[str, Any], story: Story, settled: bool
+) -> Iterator[tuple[str, str, str]]:
+    standing, ceiling = story.approvals - story.reversals, story.authorised + story.added
+    if story.approvals > 1:
+        yield "a hold is approved once", "1", str(story.approvals)
+    if row["amount_authorized"] > ceiling:
+        yield "the networks hold it", str(row["amount_authorized"]), str(ceiling)
+    if row["amount_authorized"] and story.currency != row["currency"]:
+        yield "the networks hold it", row["currency"], story.currency
+    if row["heard"] > story.drawn:
+        yield "the networks heard of its draws", str(row["heard"]), str(story.drawn)
+    if not settled:
+        return
+    if row["unfinished"] or row["status"] == "pending":
+        yield "all work is done", "a finished hold", f"{row['status']}, unfinished"
+    if row["amount_drawn"] != story.drawn:
+        yield "the networks heard of its draws", str(row["amount_drawn"]), str(story.drawn)
+    holds = int(row["status"] in ("active", "used_up"))
+    if standing != holds:
+        yield "a hold stands while it is ours", str(holds), str(standing)
+    if holds and row["amount_authorized"] != ceiling:
+        yield "the networks hold no more", str(row["amount_authorized"]), str(ceiling)
+    if row["status"] in _ENDED and story.given_back != ceiling - story.drawn:
+        yield "the networks gave back the rest", str(ceiling - story.drawn), str(story.given_back)
 
 
 def _compared(row: dict[str, Any], story: Story, settled: bool) -> Iterator[tuple[str, str, str]]:
+    if row["unheard"]:
+        # Drawn on a hold, which the networks may or may not have heard of.
+        if settled:
+            yield "all work is done", "a draw that was presented", "one that was not"
+        return
     standing = story.approvals - story.reversals
     if standing > 1:
         yield "a payment is approved once", "1", str(standing)
@@ -135,9 +201,12 @@ def _unknown(left: dict[str, Story]) -> list[Difference]:
             return [
                 Difference(
                     "the networks hold nothing that we do not know",
-                    f"payment {payment}",
+                    f"payment or hold {payment}",
                     "0",
                     str(standing),
                 )
             ]
     return []
+
+
+_BOOKS: Final = (("payment", _PAYMENTS, _compared), ("hold", _HOLDS, _compared_hold))

@@ -78,7 +78,9 @@ class Answers:
         if follow_up is None:
             return None
         order = self._order(message)
-        approval = self._issuers.approval(order.payment_id)
+        if follow_up == "capture" and order.hold_id is not None:
+            follow_up = "draw"
+        approval = self._issuers.approval(order.hold_id or order.payment_id)
         original = trace_in(fields)
         if approval is not None and original not in (None, approval.trace):
             raise NotAMessage("about another message", ORIGINAL)
@@ -109,12 +111,9 @@ class Answers:
 
     def _order(self, message: Message) -> Order:
         fields = message.fields
-        attempt_id, payment_id, merchant_id, livemode = references_in(fields)
+        references = references_in(fields)
         return Order(
-            attempt_id=attempt_id,
-            merchant_id=merchant_id,
-            payment_id=payment_id,
-            livemode=livemode,
+            **references._asdict(),
             network=self._network,
             amount=int(fields.get(AMOUNT, "0")),
             currency=fields.get(CURRENCY, "").lower(),

@@ -34,7 +34,7 @@ HOUSES: tuple[House, ...] = ("gateway", "vault")
 EXEMPT = {
     *("bank_account.account_number", "card.number", "customer_id", "cvc", "file_digest"),
     *("ip_allowlist[]", "merchant_id", "object_id", "payment_id", "payment_method_id", "token"),
-    "payout_id",
+    *("hold_id", "payout_id"),
     *("wallet.payload", "webhook_endpoint_id", "idempotency_key", "resource_id", "fields"),
     *("starting_after", "ending_before", "card.cvc"),
     # A digest on our own forms; a word of eight characters, too short for a card number.

@@ -95,6 +95,7 @@ def test_resources_stand_in_the_envelope() -> None:
                 seen.add(each["object"])
     enveloped |= {"merchant", "dispute", "api_key", "alert", "request_log", "event_delivery"}
     enveloped |= {"test_clock", "user", "session", "oauth_grant", "balance_transaction", "payout"}
+    enveloped.add("hold")
     assert seen == enveloped
 
 
@@ -103,7 +104,7 @@ def test_a_payment_before() -> None:
     shown = rendering("retrieve_payment").render(200, {**value, "metadata": DECOY})
     assert list(shown) == ["object", "id", "data", "livemode", "created_at"]
     assert shown["data"]["metadata"] == DECOY
-    assert not {"amount_capturable", "pending_reason", "livemode"} & shown["data"].keys()
+    assert not {"amount_capturable", "pending_reason", "hold_id", "livemode"} & shown["data"].keys()
     assert shown["data"]["captured_at"] == value["captured_at"]
 
 
@@ -144,7 +145,7 @@ def test_a_part_of_a_resource_is_put_into_the_envelope_as_it_is() -> None:
 
 
 def test_the_fields_a_version_does_not_know() -> None:
-    unknown = frozenset({"amount_capturable", "pending_reason"})
+    unknown = frozenset({"amount_capturable", "hold_id", "pending_reason"})
     assert rendering("retrieve_payment").unknown_fields == unknown
     assert rendering("list_payments").unknown_fields == unknown
     assert rendering("retrieve_customer").unknown_fields == frozenset()

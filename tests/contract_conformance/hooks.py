@@ -38,7 +38,8 @@ from tests.contract_conformance.stock import BATCH_AMOUNT
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")
 SAMPLE_ID = re.compile(
-    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses|clt|grt|btx|pyt)_019d7[0-9a-f]{27}"
+    r"(mch|cus|tok|pm|pay|ref|evt|whe|key|dsp|clk|req|alr|usr|ses|clt|grt|btx|pyt|hld)"
+    r"_019d7[0-9a-f]{27}"
 )
 KEY = "Idempotency-Key"
 UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
@@ -54,6 +55,7 @@ POOL_BY_PREFIX = {
     "pm": "payment_methods",
     "pay": "payments",
     "ref": "refunds",
+    "hld": "holds",
     "evt": "events",
     "whe": "webhook_endpoints",
     "key": "api_keys",
@@ -71,6 +73,9 @@ POOL_BY_PREFIX = {
 # Some operations need a payment in a certain state, or a method that nobody detaches.
 POOL_BY_OPERATION = {
     ("/v1/payments", "pm"): "lasting_methods",
+    ("/v1/holds", "pm"): "lasting_methods",
+    ("/v1/holds/{hold_id}/top_up", "hld"): "growing_holds",
+    ("/v1/holds/{hold_id}/release", "hld"): "spare_holds",
     ("/v1/payments/{payment_id}/capture", "pay"): "held_payments",
     ("/v1/payments/{payment_id}/cancel", "pay"): "held_payments",
     ("/v1/payments/{payment_id}/refunds", "pay"): "taken_payments",
@@ -193,7 +198,7 @@ def address(asked: str, case: Any) -> None:
 
 def fill(path: str, body: dict[str, Any]) -> None:
     """What a body needs to be accepted now and then."""
-    if path == "/v1/payments":
+    if path in ("/v1/payments", "/v1/holds"):
         with_lasting_method(body)
     items = body.get("payments")
     if path == "/v1/payments/batch" and isinstance(items, list) and 1 <= len(items) <= 100:
@@ -222,6 +227,8 @@ def with_lasting_method(body: dict[str, Any]) -> None:
         body["payment_method_id"] = LASTING
         if REFERENCE.fullmatch(str(body.get("customer_id", ""))):
             body["customer_id"] = STOCK["customers"][0]
+        if REFERENCE.fullmatch(str(body.get("hold_id", ""))):
+            body["hold_id"] = STOCK["holds"][0]
 
 
 def sample_cursor(value: Any) -> bool:

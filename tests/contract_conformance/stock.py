@@ -22,6 +22,7 @@ DISPUTES = 40
 SESSIONS = 12
 TOKENS = 200
 HELD_PAYMENTS = 40
+HOLDS = 40
 LARGEST_AMOUNT = 99_999_999
 # Of what a batch takes, and nothing else here.
 BATCH_AMOUNT = 4_321
@@ -134,6 +135,9 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
         "held_payments": held,
         "taken_payments": taken,
         "refunded_payments": taken[:1],
+        "holds": [hold(merchant, customers[0], methods[0], LARGEST_AMOUNT)],
+        "growing_holds": [hold(merchant, customers[0], methods[0], 50) for _ in range(HOLDS)],
+        "spare_holds": [hold(merchant, customers[0], methods[0], 50) for _ in range(HOLDS)],
         "refunds": [merchant.refund(taken[0], amount=1)["id"]],
         "disputable_payments": contested[:DISPUTES],
         "disputes": disputes[:DISPUTES],
@@ -161,6 +165,13 @@ def dispute(merchant: Merchant, payment: str) -> str:
 def pay(merchant: Merchant, method: str, *, capture: bool) -> str:
     """A payment of the largest amount, so that captures and refunds of most amounts fit."""
     return str(merchant.pay(method, amount=LARGEST_AMOUNT, capture=capture)["id"])
+
+
+def hold(merchant: Merchant, customer: str, method: str, amount: int) -> str:
+    """A hold for as long as one can be."""
+    named = {"customer_id": customer, "payment_method_id": method}
+    body = {**named, "amount": amount, "currency": "usd", "expires_in_seconds": 604_800}
+    return str(told(merchant.ask("POST", "/v1/holds", body), 201)["id"])
 
 
 def write_dictionaries(stock: dict[str, list[str]], directory: Path) -> None:

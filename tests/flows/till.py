@@ -18,10 +18,11 @@ from adapters.vault_door import VaultDoor
 from contract import relay
 from domain.callers import Asking, Caller, Once
 from domain.ids import from_text, to_text
+from domain.payment_requests import PaymentRequest
 from domain.risk_signals import from_country
 from flows.house import House, open_house
 from flows.payment_operations import cancel_payment, capture_payment
-from flows.payments import PaymentRequest, create_payment
+from flows.payments import create_payment
 from flows.replies import Reply
 from runtime.ids import uuid7
 from tests.shop import Merchant, Shop

@@ -18,6 +18,7 @@ PLUMBING = {
     "deprecated_use": "who was told today of an old version, held by the house",
     "overuse": "telling of blocked keys, held by the house",
     "replies": "idempotency: a change together with the reply of its key",
+    "hold_changes": "what the answer about a hold changes; requests and workers do it alike",
     "pages": "from query parameters to a page, from rows to the list envelope",
     "recording": "writing a network's answer; the request and its recovery do it alike",
     "operation_outcomes": "what a capture's answer changes; request and recovery do it alike",
@@ -35,6 +36,10 @@ EXCEPTIONS = {
         "payments",
     ): "a batch is many single payments side by side, in the very"
     " flow of one, so that they share its coalesced statements and its calls to the vault",
+    (
+        "flows/payment_batches.py",
+        "hold_draws",
+    ): "and some of them may be drawn on a hold",
 }
 
 

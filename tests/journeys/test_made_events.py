@@ -8,6 +8,7 @@ from contract.document import load_document
 from tests.journeys.signatures import verify_paymint
 from tests.receiver import Receiver
 from tests.shop import Merchant, error, told
+from tests.shop_holds import Wallet
 
 PATH = "/v1/test_helpers/events"
 ARRIVAL_SECONDS = 5.0
@@ -18,6 +19,12 @@ STATUSES = {
     "payment.failed": "failed",
     "payment.cancelled": "cancelled",
     "payment.queued": "pending",
+    "hold.created": "active",
+    "hold.failed": "failed",
+    "hold.topped_up": "active",
+    "hold.used_up": "used_up",
+    "hold.released": "released",
+    "hold.expired": "expired",
     "refund.created": "pending",
     "refund.succeeded": "succeeded",
     "refund.failed": "failed",
@@ -45,6 +52,11 @@ def test_a_sample_of_every_type(merchant: Merchant, receiver: Receiver, event_ty
         held = shown["amount"] if event_type == "payment.authorized" else 0
         assert shown["amount_capturable"] == held
         assert (shown["captured_at"] is None) == (event_type != "payment.captured")
+    if kind == "hold":
+        left = 0 if shown["closed_at"] else shown["amount"] - shown["amount_drawn"]
+        assert shown["amount_remaining"] == left
+        assert (shown["closed_at"] is None) == (shown["status"] == "active")
+        assert (shown["amount_drawn"] == shown["amount"]) == (event_type == "hold.used_up")
     assert merchant.get("/v1/payments")["total_count"] == 0
 
 
@@ -70,6 +82,12 @@ def test_of_a_real_refund(merchant: Merchant, receiver: Receiver) -> None:
     assert made["sequence"] == 2
 
 
+def test_of_a_real_hold(merchant: Merchant) -> None:
+    hold = Wallet(merchant).hold()
+    made = told(merchant.ask("POST", PATH, {"type": "hold.failed", "object_id": hold["id"]}), 201)
+    assert (made["data"]["object"], made["sequence"]) == (hold, 1)
+
+
 def test_once_per_key(merchant: Merchant) -> None:
     key = str(uuid4())
     body = {"type": "dispute.created"}
@@ -89,6 +107,7 @@ def test_objects_that_are_not_there(merchant: Merchant, rival: Merchant) -> None
         ("payment.captured", payment),
         ("payment.captured", "pay_" + "0" * 32),
         ("payment.captured", "nonsense"),
+        ("hold.created", "hld_" + "0" * 32),
         ("refund.created", own),
         ("refund.created", "ref_" + "0" * 32),
         ("dispute.created", "dsp_" + "0" * 32),

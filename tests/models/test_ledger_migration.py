@@ -72,6 +72,8 @@ def test_the_books_agree_after_the_upgrade(cluster: Cluster) -> None:
     with engine(url).begin() as connection:
         connection.execute(sa.text(_LAID_IN))
     upgrade(url, AFTER)
+    # The check speaks of the tables as they are today.
+    upgrade(url, "head")
     report = check(url, None)
     assert report.differences == []
     with psycopg.connect(url) as connection:

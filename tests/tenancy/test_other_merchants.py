@@ -55,6 +55,13 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
     Partner(shop, person, register(shop)).grant()
     held, taken = merchant.pay(method, capture=False)["id"], merchant.pay(method)["id"]
     clock = Frozen(merchant)
+    body = {
+        "payment_method_id": method,
+        "customer_id": customer,
+        "amount": 500,
+        "currency": "usd",
+        "expires_in_seconds": 604_800,
+    }
     return {
         "user_id": person.user,
         "session_id": merchant.get(f"/v1/users/{person.user}/sessions")["data"][0]["id"],
@@ -63,6 +70,7 @@ def one_of_everything(shop: Shop, merchant: Merchant) -> Stock:
         "payment_method_id": method,
         "payment_id": taken,
         "held": held,
+        "hold_id": told(merchant.ask("POST", "/v1/holds", body), 201)["id"],
         "refund_id": merchant.refund(taken, amount=1)["id"],
         "webhook_endpoint_id": endpoint,
         "merchant_id": merchant.id,
@@ -172,6 +180,7 @@ def test_an_id_that_nobody_has_is_404_in_the_same_words(
 
 def test_what_was_asked_for_in_vain_is_unchanged(owner: Merchant, owned: Stock) -> None:
     assert owner.payment(owned["held"])["status"] == "authorized"
+    assert owner.get(f"/v1/holds/{owned['hold_id']}")["amount_remaining"] == 500
     assert len(owner.get(f"/v1/payments/{owned['payment_id']}/refunds")["data"]) == 1
     path = f"/v1/customers/{owned['customer_id']}/payment_methods/{owned['payment_method_id']}"
     assert owner.get(path)["id"] == owned["payment_method_id"]
@@ -188,6 +197,13 @@ def test_foreign_ids_in_bodies_are_404(
         assert error(answer) == (404, "resource_missing", "payment_method_id")
     answer = stranger.pay_answer(stranger.tokenise(), customer_id=owned["customer_id"])
     assert error(answer)[::2] == (404, "customer_id")
+    answer = stranger.pay_answer(strange["payment_method_id"], hold_id=owned["hold_id"])
+    assert error(answer) == (404, "resource_missing", "hold_id")
+    for field in ("payment_method_id", "customer_id"):
+        money = {"amount": 500, "currency": "usd", "expires_in_seconds": 60}
+        named = {name: strange[name] for name in ("payment_method_id", "customer_id")}
+        answer = stranger.ask("POST", "/v1/holds", {**money, **named, field: owned[field]})
+        assert error(answer) == (404, "resource_missing", field)
     token = owner.tokenise()
     path = f"/v1/customers/{strange['customer_id']}/payment_methods"
     answer = stranger.ask("POST", path, {"type": "card", "token": token})

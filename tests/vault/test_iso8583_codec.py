@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from iso8583.specs import default_ascii
 
+from runtime.ids import uuid7
 from runtime.masked import Masked
 from tests.vault.test_simulator import card, order
 from vault.networks.iso8583.codec import (
@@ -190,12 +191,25 @@ def test_a_message_shows_no_card_number() -> None:
 
 
 def test_references_survive_their_field() -> None:
-    asked = order(livemode=True)
-    found = references_in(order_fields(asked))
-    assert found == (asked.attempt_id, asked.payment_id, asked.merchant_id, True)
+    for hold_id in (None, uuid7()):
+        asked = order(livemode=True, hold_id=hold_id)
+        found = references_in(order_fields(asked))
+        ours = (asked.attempt_id, asked.payment_id, asked.merchant_id)
+        assert found == (*ours, True, hold_id)
 
 
-@pytest.mark.parametrize("text", ["", "0" * 97, "0" * 96 + "x", "x" * 96 + "T", "0" * 95 + "T"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0" * 97,
+        "0" * 96 + "x",
+        "x" * 96 + "T",
+        "0" * 95 + "T",
+        "0" * 96 + "T" + "0" * 31,
+        "0" * 96 + "T" + "x" * 32,
+    ],
+)
 def test_references_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(NotAMessage):
         references_in({REFERENCES: text})

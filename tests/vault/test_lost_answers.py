@@ -15,9 +15,8 @@ from runtime.ids import uuid7
 from tests.vault.house import House
 from tests.vault.till import Till, open_till
 from vault.networks.breaker import OPENS_FROM_CALLS, REST_SECONDS
-from vault.operations.charging import Chargeable
 from vault.outcomes import CallUndecided
-from vault.store.attempts import beginning_of
+from vault.store.attempts import Chargeable, beginning_of
 
 OPERATIONS = ("capture", "reverse", "refund")
 UNDECIDED = relay.Resolution(state="undecided")

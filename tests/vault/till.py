@@ -22,13 +22,13 @@ from vault.networks.journal import Journal, Line
 from vault.networks.network import Charge, NetworkSilent, Order
 from vault.networks.outages import Outages
 from vault.networks.simulator import SimulatedNetworks
-from vault.operations.charging import Chargeable, Charging, Verdict
+from vault.operations.charging import Charging, Verdict
 from vault.operations.resolving import Resolving
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
 from vault.operations.velocity import Velocity
 from vault.settings import Latency
-from vault.store.attempts import AttemptStore
+from vault.store.attempts import AttemptStore, Chargeable
 from vault.store.instruments import InstrumentStore
 from vault.store.keys import DataKeyStore, PublishableKey
 from vault.store.tokens import TokenStore

@@ -18,6 +18,7 @@ from tests.workers.test_refunds import captured_payment, refund_of
 
 WAITED = timedelta(seconds=90)
 WORKS = {"deliveries", "payments", "expiries", "refunds", "disputes", "erasures"}
+WORKS |= {"holds", "hold_ends", "top_ups", "draws"}
 _MANY = """INSERT INTO webhook_deliveries (event_id, endpoint_id, merchant_id, livemode,
         object_id, sequence, state, next_attempt_at, created_at)
     SELECT gen_random_uuid(), %(endpoint)s, %(merchant)s, false, gen_random_uuid(), 1, 'pending',
@@ -68,6 +69,7 @@ def test_all_kinds_of_work_are_shown_with_their_age(place: Place) -> None:
             "refunds": 2,
             "disputes": 0,
             "erasures": 0,
+            **dict.fromkeys(("holds", "hold_ends", "top_ups", "draws"), 0),
         }
         for work in ("deliveries", "payments", "refunds"):
             assert waited(work) == pytest.approx(WAITED.total_seconds())

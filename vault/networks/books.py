@@ -11,6 +11,7 @@ from vault.networks.network import Charge, Order
 
 SILENCE: Final = "silence"
 CHARGEBACK: Final = "chargeback"
+DRAW: Final = "draw"
 _APPROVED: Final = "approved"
 
 
@@ -29,6 +30,7 @@ def opening_line(order: Order, kind: str, now_ms: int, trace: str | None = None)
         decision=_APPROVED,
         reference=f"sim_{order.attempt_id.hex}",
         trace=trace,
+        hold=order.hold_id.hex if order.hold_id else None,
     )
 
 
@@ -48,18 +50,25 @@ def decided_charge(line: Line, behaviour: Behaviour, charge: Charge) -> Line:
 
 
 def decided_follow_up(line: Line, history: list[Line]) -> Line:
-    """A capture, reversal or refund, decided by what the payment's history allows."""
+    """A capture, draw, reversal or refund, decided by what the history allows.
+
+    The history is that of the payment, or that of the hold which is drawn on or given back.
+    """
     approval = approval_of(history)
     if approval is None or not _allowed(line, approval, history):
         return msgspec.structs.replace(
             line, decision="declined", reference=None, code="processing_error"
         )
     if line.kind == "reverse":
-        return msgspec.structs.replace(line, amount=approval.amount, currency=approval.currency)
+        left = approval.amount if approval.kind == "sale" else _left(history)
+        return msgspec.structs.replace(line, amount=left, currency=approval.currency)
     behaviour = behaviour_named(approval.behaviour)
     if line.kind == "refund" and behaviour.refund_settles_as:
         return msgspec.structs.replace(line, decision="pending", behaviour=behaviour.name)
-    if line.kind == "capture" and behaviour.charged_back_as:
+    # A drawn payment's own history begins with its draw: its refunds behave as its card does.
+    if line.kind == DRAW and behaviour.refund_settles_as:
+        return msgspec.structs.replace(line, behaviour=behaviour.name)
+    if line.kind in ("capture", DRAW) and behaviour.charged_back_as:
         return msgspec.structs.replace(line, behaviour=behaviour.name)
     return line
 
@@ -80,6 +89,8 @@ def _allowed(line: Line, approval: Line, history: list[Line]) -> bool:
         return False
     if line.kind == "capture":
         return not captured and not reversed_already and line.amount <= approval.amount
+    if line.kind == DRAW:
+        return not reversed_already and line.amount <= _left(history)
     if line.kind == "reverse":
         return approval.kind == "sale" or not _sum(history, "capture")
     return not reversed_already and line.amount <= captured - _sum(history, "refund")
@@ -87,16 +98,23 @@ def _allowed(line: Line, approval: Line, history: list[Line]) -> bool:
 
 def _captured(history: list[Line]) -> int:
     approval = approval_of(history)
-    sold = approval.amount if approval is not None and approval.kind == "sale" else 0
+    at_once = approval is not None and approval.kind in ("sale", DRAW)
+    sold = approval.amount if approval is not None and at_once else 0
     return _sum(history, "capture") or sold
 
 
 def approval_of(history: list[Line]) -> Line | None:
-    """The approved authorisation or sale of a payment."""
-    for line in reversed(history):
-        if line.kind in ("authorise", "sale") and line.decision == _APPROVED:
-            return line
-    return None
+    """The approved authorisation or sale of a payment, or of a hold; a drawn one's draw."""
+    approved = [line for line in history if line.decision == _APPROVED]
+    # The history of a hold has the draws on it, too, and what was added to it.
+    asked = [line for line in approved if line.kind in ("authorise", "sale") and not line.hold]
+    found = asked or [line for line in approved if line.kind == DRAW]
+    return found[-1] if found else None
+
+
+def _left(history: list[Line]) -> int:
+    """What stands of an authorisation, with all that was added to it, less what was drawn."""
+    return _sum(history, "authorise") - _sum(history, DRAW)
 
 
 def _sum(history: list[Line], kind: str) -> int:

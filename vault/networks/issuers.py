@@ -23,6 +23,7 @@ from vault.networks.behaviours import (
 )
 from vault.networks.books import (
     CHARGEBACK,
+    DRAW,
     SILENCE,
     approval_of,
     decided_charge,
@@ -36,7 +37,7 @@ from vault.networks.network import Charge, Order
 
 REMEMBERED_ATTEMPTS = 50_000
 
-FollowUp = Literal["capture", "reverse", "refund"]
+FollowUp = Literal["capture", "draw", "reverse", "refund"]
 
 
 class Issuers:
@@ -63,11 +64,11 @@ class Issuers:
         return self._record(decided_charge(line, behaviour, charge))
 
     def follow_up(self, order: Order, kind: FollowUp, trace: str | None = None) -> Line:
-        """Decide what follows an approval of the same payment; `trace` as above."""
+        """Decide what follows an approval of the same payment or hold; `trace` as above."""
         known = self._repeated(order)
         if known is not None:
             return known
-        history = self._history(order.payment_id)
+        history = self._history(order.hold_id or order.payment_id)
         for line in history:
             # Older than what is remembered: a reversal may be repeated for days.
             if line.attempt == order.attempt_id.hex:
@@ -198,8 +199,11 @@ class Issuers:
         history = self._payments.get(line.payment)
         if history is not None:
             history.append(line)
-        elif line.kind in ("authorise", "sale"):
+        elif line.kind in ("sale", DRAW) or (line.kind == "authorise" and line.hold is None):
             self._payments[line.payment] = [line]
+        of_hold = self._payments.get(line.hold or "")
+        if of_hold is not None:
+            of_hold.append(line)
         if len(self._attempts) > REMEMBERED_ATTEMPTS:
             _, oldest = self._attempts.popitem(last=False)
             self._payments.pop(oldest.payment, None)

@@ -41,6 +41,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     behaviour: str = "succeeds"
     # The message that asked, on a network that is spoken to in messages.
     trace: str | None = None
+    # The hold that an authorisation added to, or that was drawn on.
+    hold: str | None = None
 
 
 _encoder = msgspec.json.Encoder()

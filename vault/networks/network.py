@@ -33,6 +33,8 @@ class Order:
     """Who asks what of which network.  `amount` is in minor units of `currency`.
 
     `repeated` was asked before and not answered, as far as is known.
+
+    `hold_id`: an authorisation adds to that hold, a capture draws on it.
     """
 
     attempt_id: UUID
@@ -43,6 +45,7 @@ class Order:
     amount: int
     currency: str
     repeated: bool = False
+    hold_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,11 @@ class CardNetwork(Protocol):
         ...
 
     async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        """Collect money of an approval, releasing the rest."""
+        """Collect money of an approval, releasing the rest.
+
+        Out of a hold it is collected in parts, each for a payment of its own, and the rest
+        stands.
+        """
         ...
 
     async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from contract import relay
 from vault.networks.behaviours import Fault, behaviour_named
+from vault.networks.books import DRAW
 from vault.networks.issuers import FollowUp, Issuers
 from vault.networks.journal import Line
 from vault.networks.network import (
@@ -38,7 +39,7 @@ class SimulatedNetworks:
         return await self._answer(line, fault)
 
     async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        return await self._follow_up(order, "capture")
+        return await self._follow_up(order, "capture" if order.hold_id is None else DRAW)
 
     async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
         return await self._follow_up(order, "reverse")

@@ -26,12 +26,18 @@ from vault.networks.waiting import network_time
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.velocity import Velocity
 from vault.outcomes import CallRefused, CallUndecided
-from vault.store.attempts import AttemptStore, beginning_of, decode_decision, refusal_of
+from vault.store.attempts import (
+    AttemptStore,
+    Chargeable,
+    beginning_of,
+    decode_decision,
+    hold_of,
+    refusal_of,
+)
 
 # Longer than any caller waits: a late answer is recorded rather than asked for again.
 NETWORK_PATIENCE_SECONDS = 4.0
 
-Chargeable = relay.Authorise | relay.Capture | relay.Reverse | relay.Refund
 Verdict = relay.Decision | relay.Rejected
 _Key = tuple[UUID, UUID]
 
@@ -202,4 +208,5 @@ def _order(request: Chargeable, found: Row) -> Order:
         amount=0 if isinstance(request, relay.Reverse) else request.amount,
         currency="" if isinstance(request, relay.Reverse) else request.currency,
         repeated=not found["begun_now"],
+        hold_id=hold_of(request),
     )

@@ -17,7 +17,7 @@ from runtime.batches import ID, TEXT, batch, rows_of, seconds, text_of, word
 from runtime.coalescer import Coalescer, Lane, lanes
 from runtime.database import Database, Row, compile_sql
 from runtime.ids import uuid7
-from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP
+from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP, DRAW
 from vault.store.tables import attempts
 
 AUTHORISE = str(relay.Authorise.__struct_config__.tag)
@@ -94,6 +94,9 @@ _GIVE_UP = compile_sql(
 )
 
 
+Chargeable = relay.Authorise | relay.Capture | relay.Reverse | relay.Refund
+
+
 class Beginning(NamedTuple):
     """One attempt to begin; `begun_by` names this very call."""
 
@@ -103,6 +106,8 @@ class Beginning(NamedTuple):
     payment_id: UUID
     operation: str
     begun_by: UUID
+    # Whose approval is followed up: the payment's, or that of the hold it is drawn on.
+    approval_of: UUID
     instrument_id: UUID | None = None
 
 
@@ -190,19 +195,26 @@ class AttemptStore:
             return await transaction.run(_GIVE_UP, **named) == 1
 
 
-def beginning_of(
-    request: relay.Authorise | relay.Capture | relay.Reverse | relay.Refund,
-) -> Beginning:
+def beginning_of(request: Chargeable) -> Beginning:
     """The row that begins this request."""
+    drawn_on = request.hold_id if isinstance(request, relay.Capture) else None
     return Beginning(
         attempt_id=request.attempt_id,
         merchant_id=request.merchant_id,
         livemode=request.livemode,
         payment_id=request.payment_id,
-        operation=str(type(request).__struct_config__.tag),
+        operation=DRAW if drawn_on else str(type(request).__struct_config__.tag),
         begun_by=uuid7(),
+        approval_of=drawn_on or request.payment_id,
         instrument_id=request.instrument_id if isinstance(request, relay.Authorise) else None,
     )
+
+
+def hold_of(request: Chargeable) -> UUID | None:
+    """The hold that an authorisation adds to, or that a capture draws on."""
+    if isinstance(request, relay.Authorise | relay.Capture):
+        return request.hold_id
+    return None
 
 
 def decode_decision(result: str) -> relay.Decision:

@@ -16,6 +16,9 @@ from vault.store.tables import attempts, instruments
 # live mode), with room to spare.
 USED_TOKEN_SECONDS = 30 * 60
 
+# A capture that takes a part of a hold's approval for a payment of its own.
+DRAW = "draw"
+
 earlier = attempts.alias("earlier")
 
 
@@ -147,14 +150,17 @@ def _authorise() -> bytes:
 
 
 def _follow_up() -> bytes:
-    """Begin captures, reversals and refunds: find the approval, write the attempt."""
-    asked = rows_of(**_ASKED)
+    """Begin captures, reversals and refunds: find the approval, write the attempt.
+
+    A payment that was drawn on a hold has its draw for an approval.
+    """
+    asked = rows_of(**_ASKED, approval_of=ID)
     approval = (
         sa.select(attempts.c.network, attempts.c.result, attempts.c.livemode)
         .where(
-            attempts.c.payment_id == asked.c.payment_id,
+            attempts.c.payment_id == asked.c.approval_of,
             attempts.c.merchant_id == asked.c.merchant_id,
-            attempts.c.operation == word("authorise"),
+            attempts.c.operation.in_([word("authorise"), word(DRAW)]),
             attempts.c.outcome == word("approved"),
         )
         .order_by(attempts.c.id.desc())

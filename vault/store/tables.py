@@ -128,7 +128,7 @@ attempts = sa.Table(
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Column("decided_at", _MOMENT),
     _one_of("state", "begun", "decided", "fenced"),
-    _one_of("operation", "authorise", "capture", "reverse", "refund"),
+    _one_of("operation", "authorise", "capture", "draw", "reverse", "refund"),
     _one_of("outcome", "approved", "declined", "pending"),
     sa.CheckConstraint("(state = 'decided') = (result IS NOT NULL)", name="decided_has_result"),
 )
@@ -136,7 +136,9 @@ sa.Index(
     "attempts_approved",
     attempts.c.payment_id,
     attempts.c.merchant_id,
-    postgresql_where=sa.and_(attempts.c.operation == "authorise", attempts.c.outcome == "approved"),
+    postgresql_where=sa.and_(
+        attempts.c.operation.in_(["authorise", "draw"]), attempts.c.outcome == "approved"
+    ),
 )
 
 # What the networks told of chargebacks, and which of it the main house has recorded.

@@ -5,7 +5,8 @@
     0600/0610  inquiry, evidence        0620/0630  a chargeback, told by the network
     0800/0810  sign-on, sign-off, echo
 
-Field 60 carries our own references (attempt, payment, merchant, mode), 61 what a message of
+Field 60 carries our own references (attempt, payment, merchant, mode, and the hold that is
+added to or drawn on), 61 what a message of
 class 06 is about, 62 a JSON document, 120 to 127 a longer one in parts, 63 the network's
 reference, 90 the message that asked for the decision spoken of.
 """
@@ -100,7 +101,7 @@ _NO_TRACE: Final = "0" * TRACE_DIGITS
 # Subelement 92 of field 48: the number printed on the card, never written anywhere.
 _CVC_ELEMENT: Final = "92"
 _MODES: Final = {"L": True, "T": False}
-_REFERENCES_CHARACTERS: Final = 3 * 32 + 1
+_MODE_AT: Final = 3 * 32
 _PART_CHARACTERS: Final = 999
 DOCUMENT_PART_CHARACTERS: Final = _PART_CHARACTERS * len(TEXT_PARTS)
 
@@ -116,6 +117,7 @@ class References(NamedTuple):
     payment_id: UUID
     merchant_id: UUID
     livemode: bool
+    hold_id: UUID | None = None
 
 
 class Ruling(msgspec.Struct, frozen=True):
@@ -145,7 +147,9 @@ def answer_type(mti: str) -> str:
 
 def order_fields(order: Order, processing_code: str = PURCHASE) -> dict[int, str]:
     """What every order says; a reversal gives back all there is and names no amount."""
-    references = References(order.attempt_id, order.payment_id, order.merchant_id, order.livemode)
+    references = References(
+        order.attempt_id, order.payment_id, order.merchant_id, order.livemode, order.hold_id
+    )
     fields = {PROCESSING_CODE: processing_code, REFERENCES: references_text(references)}
     if order.currency:
         fields[AMOUNT] = f"{order.amount:012}"
@@ -173,20 +177,23 @@ def references_text(references: References) -> str:
     """Field 60."""
     mode = "L" if references.livemode else "T"
     attempt, payment, merchant = (each.hex for each in references[:3])
-    return f"{attempt}{payment}{merchant}{mode}"
+    hold = "" if references.hold_id is None else references.hold_id.hex
+    return f"{attempt}{payment}{merchant}{mode}{hold}"
 
 
 def references_in(fields: Mapping[int, str]) -> References:
     """Field 60 of a message; raises NotAMessage."""
     text = fields.get(REFERENCES, "")
-    livemode = _MODES.get(text[-1:])
-    if len(text) != _REFERENCES_CHARACTERS or livemode is None:
+    livemode = _MODES.get(text[_MODE_AT : _MODE_AT + 1])
+    hold = text[_MODE_AT + 1 :]
+    if len(hold) not in (0, 32) or livemode is None:
         raise NotAMessage("no references", REFERENCES)
     try:
         attempt, payment, merchant = (UUID(hex=text[at : at + 32]) for at in (0, 32, 64))
+        hold_id = UUID(hex=hold) if hold else None
     except ValueError:
         raise NotAMessage("no references", REFERENCES) from None
-    return References(attempt, payment, merchant, livemode)
+    return References(attempt, payment, merchant, livemode, hold_id)
 
 
 def original_text(trace: str | None) -> str:

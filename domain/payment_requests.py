@@ -1,0 +1,17 @@
+"""What a merchant asks for when it creates a payment."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRequest:
+    """A validated request body; ids are still text.  `hold_id`: drawn on that hold."""
+
+    amount: int
+    currency: str
+    payment_method_id: str
+    customer_id: str | None
+    capture: bool
+    description: str | None
+    metadata: dict[str, str]
+    hold_id: str | None = None
