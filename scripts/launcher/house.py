@@ -13,11 +13,14 @@ from pathlib import Path
 
 from scripts.launcher.console import LaunchError
 from scripts.launcher.databases import DatabaseUrls
-from scripts.launcher.ports import LOOPBACK, Ports
+from scripts.launcher.ports import LOOPBACK, Ports, is_free
 from scripts.launcher.processes import Program
 from scripts.launcher.state import StateDirectory
+from vault.networks.behaviours import CARD_NETWORKS
 
 WORKER = "paymint-worker"
+NETWORK = "paymint-network"
+ISO8583 = "iso8583"
 # What a child may know of the user's environment: nothing that could hold a credential.
 HANDED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRUST_STORES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -73,6 +76,8 @@ class Options:
     network_latency: str = "0"
     tls: bool = False
     workers: int = 1
+    # `simulator`: the card networks live in the vault; `iso8583`: they are servers.
+    networks: str = "simulator"
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,9 @@ class House:
             "PAYMINT_STATE_DIR": str(self.state.path),
             "PAYMINT_RELAY_PORT": str(self.ports.relay),
         }
+        networks = {NETWORK: common | self._network_environment()} if self.ports.networks else {}
         return {
+            **networks,
             "paymint-vault": common | self._tls_environment() | self._vault_environment(),
             "paymint-api": common | self._tls_environment() | self._api_environment(),
             **{
@@ -133,8 +140,17 @@ class House:
             "VAULT_DATABASE_URL": self.databases.vault,
             "PAYMINT_VAULT_PORT": str(self.ports.vault),
             "PAYMINT_METRICS_PORT": str(self.ports.vault_metrics),
-            "PAYMINT_NETWORK_LATENCY_MS": self.options.network_latency,
+            **self._network_environment(),
         }
+
+    def _network_environment(self) -> dict[str, str]:
+        """How vault and networks find each other, where the networks are servers."""
+        latency = {"PAYMINT_NETWORK_LATENCY_MS": self.options.network_latency}
+        if not self.ports.networks:
+            return latency
+        places = zip(CARD_NETWORKS, self.ports.networks, strict=True)
+        addresses = ",".join(f"{network}={LOOPBACK}:{port}" for network, port in places)
+        return latency | {"PAYMINT_NETWORK_ADDRESSES": addresses}
 
     def _main_environment(self) -> dict[str, str]:
         environment = {
@@ -200,6 +216,10 @@ class House:
         for output, run in outcomes:
             if run.returncode != 0:
                 raise LaunchError(f"{run.args!r} failed:\n{output.decode(errors='replace')}")
+
+    def networks_listen(self) -> bool:
+        """Whether every network that is a server listens."""
+        return not any(is_free(port) for port in self.ports.networks)
 
     def ready(self) -> bool:
         """Whether the vault's token door and the API both say so."""

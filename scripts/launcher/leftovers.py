@@ -14,6 +14,7 @@ OURS = {
     "paymint-vault": "paymint-vault",
     "paymint-api": "paymint-api",
     "paymint-worker": "paymint-worker",
+    "paymint-network": "paymint-network",
 }
 PATIENCE_SECONDS = 20.0
 GLANCE_SECONDS = 0.1

@@ -31,6 +31,8 @@ class Ports:
     worker_metrics: int
     # Of the second worker, the third and so on.
     more_worker_metrics: tuple[int, ...] = ()
+    # Of the simulated card networks, where they are servers of their own.
+    networks: tuple[int, ...] = ()
 
 
 def is_free(port: int) -> bool:
@@ -48,7 +50,9 @@ def is_free(port: int) -> bool:
     return True
 
 
-def choose_ports(wanted: int, earlier: dict[str, Any], workers: int = 1) -> Ports:
+def choose_ports(
+    wanted: int, earlier: dict[str, Any], workers: int = 1, networks: int = 0
+) -> Ports:
     """All ports for a start: `wanted` for the API (0: any), beside it the vault's token door."""
     chosen: set[int] = set()
 
@@ -69,14 +73,19 @@ def choose_ports(wanted: int, earlier: dict[str, Any], workers: int = 1) -> Port
     api = free(wanted or earlier.get("api"))
     if wanted and api != wanted:
         raise LaunchError(f"port {wanted} is in use on {LOOPBACK}; choose another with --port")
-    apart = ("api", "vault", "more_worker_metrics")
+    apart = ("api", "vault", "more_worker_metrics", "networks")
     others = [name for name in Ports.__dataclass_fields__ if name not in apart]
     vault = free(api + 1)
     named = {name: free(earlier.get(name)) for name in others}
-    # Those that are kept come first, however many workers there were before.
-    kept = [*earlier.get("more_worker_metrics", ()), *[None] * workers][: workers - 1]
-    more = tuple(free(port) for port in kept)
-    return Ports(api=api, vault=vault, **named, more_worker_metrics=more)
+
+    def several(name: str, number: int) -> tuple[int, ...]:
+        """Those that are kept come first, however many there were before."""
+        kept = [*earlier.get(name, ()), *[None] * number][:number]
+        return tuple(free(port) for port in kept)
+
+    more = several("more_worker_metrics", workers - 1)
+    hosts = several("networks", networks)
+    return Ports(api=api, vault=vault, **named, more_worker_metrics=more, networks=hosts)
 
 
 def as_json(ports: Ports, process_ids: dict[str, int]) -> dict[str, Any]:

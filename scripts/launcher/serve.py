@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.console import Console, LaunchError
-from scripts.launcher.house import Options
+from scripts.launcher.house import ISO8583, Options
 from scripts.launcher.quickstart import quickstart
 from scripts.launcher.stack import Stack
 from scripts.launcher.supervision import LONGEST_PAUSE_SECONDS
@@ -89,6 +89,12 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
         help="before a process that dies again and again is started anew (default %(default)s)",
     )
     parser.add_argument(
+        "--networks",
+        choices=("simulator", ISO8583),
+        default="simulator",
+        help="card networks inside the vault (default), or servers that it speaks ISO 8583 to",
+    )
+    parser.add_argument(
         "--tls",
         action="store_true",
         help="serve https, with a certificate of an authority made for this directory",
@@ -107,6 +113,7 @@ def options(choice: argparse.Namespace) -> Options:
         network_latency=choice.network_latency,
         tls=choice.tls,
         workers=choice.workers,
+        networks=choice.networks,
     )
 
 

@@ -19,7 +19,7 @@ from scripts.launcher.certificates import ensure_certificates, utc_now
 from scripts.launcher.cluster import Cluster
 from scripts.launcher.console import Console, Silence
 from scripts.launcher.databases import DatabaseUrls, embedded_databases, external_databases
-from scripts.launcher.house import House, Options, basic_environment
+from scripts.launcher.house import ISO8583, NETWORK, House, Options, basic_environment
 from scripts.launcher.leftovers import await_leftovers
 from scripts.launcher.place import Place, server_place
 from scripts.launcher.ports import Ports, as_json, choose_ports
@@ -30,6 +30,7 @@ from scripts.launcher.sandbox import ensure_sandbox
 from scripts.launcher.state import StateDirectory
 from scripts.launcher.supervision import LONGEST_PAUSE_SECONDS, Supervisor
 from scripts.launcher.valkey import Valkey
+from vault.networks.behaviours import CARD_NETWORKS
 
 SERVER_PATIENCE_SECONDS = 60.0
 VAULT_AND_OWNERS = (
@@ -123,7 +124,8 @@ class Stack:
         self.state.rotate_logs()
         earlier = read_json(self.state.ports)
         await_leftovers(earlier.get("pids", {}), self._console)
-        self._ports = choose_ports(self.options.port, earlier, self.options.workers)
+        servers = len(CARD_NETWORKS) if self.options.networks == ISO8583 else 0
+        self._ports = choose_ports(self.options.port, earlier, self.options.workers, servers)
         if ensure_certificates(self.state.tls, utc_now()):
             self._console.say("made the certificates of the private door")
         self._ensure_public_certificate()
@@ -194,6 +196,10 @@ class Stack:
         house.migrate()
         self._console.say("databases are migrated; starting vault, API and worker")
         workers = [house.program(name) for name in house.workers()]
+        if self.ports.networks:
+            self._supervisor.start(house.program(NETWORK))
+            late = "the card networks do not listen"
+            self._supervisor.wait_until(house.networks_listen, late, HOUSE_PATIENCE_SECONDS)
         self._supervisor.start(house.program("paymint-vault"))
         self._supervisor.start(house.program("paymint-api"), *workers)
         late = "vault and API are not ready"

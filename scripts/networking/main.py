@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 import ssl
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -144,3 +145,7 @@ def main() -> int:
     configure("paymint-network")
     uvloop.run(_serve(Path(choice.data), addresses, latency))
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

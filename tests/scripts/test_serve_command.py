@@ -36,6 +36,13 @@ def test_a_port_is_a_port(text: str) -> None:
         parsed([f"--port={text}"])
 
 
+def test_networks_are_simulated_within_the_vault_or_are_servers() -> None:
+    assert options(parsed([])).networks == "simulator"
+    assert options(parsed(["--networks", "iso8583"])).networks == "iso8583"
+    with pytest.raises(SystemExit):
+        parsed(["--networks", "telex"])
+
+
 @pytest.mark.parametrize("text", ["0", "80", "40-120"])
 def test_a_latency_is_a_number_or_a_range(text: str) -> None:
     assert options(parsed(["--network-latency", text])).network_latency == text

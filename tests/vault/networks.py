@@ -65,7 +65,7 @@ class Hosts:
         lines_before = self._ready_lines()
         with self.log_path.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(ROOT / "scripts" / "network")],
+                [sys.executable, str(ROOT / "scripts" / "paymint-network")],
                 stdout=output,
                 stderr=output,
                 env={

@@ -31,7 +31,6 @@ from vault.networks.iso8583.messages import (
     APPROVED,
     ECHO,
     MANAGEMENT,
-    MATCHED_FIELDS,
     OUR_INSTITUTION,
     REPEATED_FIELDS,
     SIGN_OFF,
@@ -59,7 +58,7 @@ _UNBELIEVED = Counter(
     ["network"],
 )
 
-_Key = tuple[str | None, ...]
+_Key = tuple[str | None, str | None, str | None]
 
 
 class Patience(NamedTuple):
@@ -102,6 +101,10 @@ class Link(Wire):
         self._on_down = on_down
         self._waiting: OrderedDict[_Key, _Waiting] = OrderedDict()
         self._trace_number = random.randint(1, TRACE_NUMBER_MAX)  # nosec B311  # no secret
+        # The moment as messages of this second give it, and the hour as references do.
+        self._second = 0
+        self._sent_at = ""
+        self._hour = ""
         self._heard_at = clock.monotonic()
         self._echo: asyncio.Future[Message] | None = None
         self._missed = 0
@@ -189,15 +192,19 @@ class Link(Wire):
 
     def _sign(self, fields: dict[int, str]) -> _Key:
         """Give a message its moment, trace number and reference; one that waits has them not."""
-        now = self._clock.now()
-        fields[SENT_AT] = now.strftime("%m%d%H%M%S")
+        second = self._clock.unix_ms() // 1000
+        if second != self._second:
+            now = self._clock.now()
+            self._second = second
+            self._sent_at = now.strftime("%m%d%H%M%S")
+            self._hour = f"{now.year % 10}{now.timetuple().tm_yday:03}{now.hour:02}"
+        fields[SENT_AT] = self._sent_at
         fields[ACQUIRER] = OUR_INSTITUTION
-        hour = f"{now.year % 10}{now.timetuple().tm_yday:03}{now.hour:02}"
         while True:
             self._trace_number = self._trace_number % TRACE_NUMBER_MAX + 1
             trace_number = f"{self._trace_number:06}"
             fields[TRACE_NUMBER] = trace_number
-            fields[RETRIEVAL_REFERENCE] = hour + trace_number
+            fields[RETRIEVAL_REFERENCE] = self._hour + trace_number
             key = _key_of(fields)
             if key not in self._waiting:
                 return key
@@ -252,4 +259,5 @@ class Link(Wire):
 
 
 def _key_of(fields: dict[int, str]) -> _Key:
-    return tuple(fields.get(field) for field in MATCHED_FIELDS)
+    get = fields.get
+    return get(SENT_AT), get(TRACE_NUMBER), get(RETRIEVAL_REFERENCE)
