@@ -99,7 +99,10 @@ async def _settled(house: House, account: Account, rates: _Rates) -> bool:
         day = payouts.business_day(reached)
         before = payouts.settles_before(day, livemode=account.livemode)
         ids = {currency: house.new_id() for currency in sorted(rates.held)}
-        if not await settle(transaction, schedule, before, now, ids):
+        settled_to = await settle(transaction, schedule, before, now, ids)
+        if settled_to is not None:
+            # A run that ends here goes on from there, whoever makes it.
+            await move_schedule(transaction, account, schedule["run_at"], settled_to)
             return False
         payout = await _paid_out(house, transaction, account, rates, reached)
         await move_schedule(transaction, account, payouts.next_run(reached), before)

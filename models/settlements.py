@@ -16,8 +16,9 @@ from runtime.database import Row, Statement, Transaction
 
 # So many in one transaction: a busy merchant's day is settled in several.
 MOST_AT_ONCE: Final = 20_000
-# No transaction is open for so long: what it posts with the moment of its start is found.
-LONGEST_TRANSACTION: Final = timedelta(days=1)
+# No transaction is open for so long, and no clock so far from the database's: what is posted
+# late, with the moment at which its transaction began, is found by the next run.
+LATEST: Final = timedelta(hours=1)
 
 
 def _listed(kinds: tuple[str, ...]) -> str:
@@ -26,7 +27,9 @@ def _listed(kinds: tuple[str, ...]) -> str:
 
 _SETTLE = Statement(
     f"""
-WITH chosen AS MATERIALIZED (
+WITH named AS (
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS row(currency text, id uuid)
+), chosen AS MATERIALIZED (
     SELECT source_id, kind, currency, created_at,
         CASE credit WHEN 'merchant' THEN amount ELSE -amount END AS gross,
         coalesce((SELECT fee.amount FROM ledger_postings fee
@@ -35,14 +38,13 @@ WITH chosen AS MATERIALIZED (
     FROM ledger_postings own
     WHERE merchant_id = %(merchant_id)s::uuid AND livemode = %(livemode)s::boolean
         AND {IS_TRANSACTION} AND kind NOT IN ({_listed(PAYING_OUT)})
+        AND currency IN (SELECT currency FROM named)
         AND created_at >= %(since)s::timestamptz
         AND (created_at < %(before)s::timestamptz OR kind IN ({_listed(AT_ONCE)}))
         AND NOT EXISTS (SELECT 1 FROM settlement_lines line
             WHERE line.source_id = own.source_id AND line.kind = own.kind
             AND line.merchant_id = own.merchant_id)
     ORDER BY created_at LIMIT {MOST_AT_ONCE}
-), named AS (
-    SELECT * FROM json_to_recordset(%(rows)s::json) AS row(currency text, id uuid)
 ), settled AS (
     INSERT INTO settlements (id, merchant_id, livemode, currency, gross, fee,
         transaction_count, created_at)
@@ -56,7 +58,7 @@ WITH chosen AS MATERIALIZED (
         row_number() OVER (PARTITION BY currency ORDER BY created_at, source_id, kind)
     FROM chosen JOIN named USING (currency)
 )
-SELECT * FROM settled ORDER BY currency"""  # nosec B608  # constants of the program's own
+SELECT *, (SELECT max(created_at) FROM chosen) AS settled_to FROM settled ORDER BY currency"""  # nosec B608  # constants of the program's own
 )
 
 
@@ -66,13 +68,14 @@ async def settle(
     before: datetime,
     now: datetime,
     ids: Mapping[str, UUID],
-) -> bool:
+) -> datetime | None:
     """Settle what came in before `before` in the currencies of `ids`, which name settlements.
 
-    `schedule` is locked.  Answers whether that was all.
+    `schedule` is locked.  Answers None when that was all, else the moment to go on from:
+    transactions are settled in their order.
     """
     settled_before = schedule["settled_before"]
-    since = datetime.min if settled_before is None else settled_before - LONGEST_TRANSACTION
+    since = datetime.min if settled_before is None else settled_before - LATEST
     settled = await transaction.all(
         _SETTLE,
         merchant_id=schedule["merchant_id"],
@@ -86,7 +89,10 @@ async def settle(
         net = settlement["gross"] - settlement["fee"]
         await post(transaction, settlement, ledger.of_settlement(net))
     count: int = sum(settlement["transaction_count"] for settlement in settled)
-    return count < MOST_AT_ONCE
+    if count < MOST_AT_ONCE:
+        return None
+    settled_to: datetime = settled[0]["settled_to"]
+    return settled_to
 
 
 def _rows(ids: Mapping[str, UUID]) -> list[dict[str, Any]]:

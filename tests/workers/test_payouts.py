@@ -14,6 +14,7 @@ from psycopg.errors import UniqueViolation
 from adapters.exchange_rates import FixedRates
 from flows.payout_runs import run_due_payouts
 from models import settlements
+from models.payouts import Account, lock_schedule
 from tests.workers.house import Bench, Place, bench
 from tests.workers.payouts import (
     DAY,
@@ -236,6 +237,38 @@ def test_a_busy_day_is_settled_in_several_transactions(
         assert payout["transaction_count"] == 8
         (row,) = await built.rows("SELECT count(*) AS count FROM settlements")
         assert row["count"] > 2
+        agrees(built)
+
+    played(place, scenario)
+
+
+def test_a_currency_that_comes_in_meanwhile_ends_no_run_early(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rates, and the currencies that are settled, are asked for before the run begins."""
+    few = settlements._SETTLE.text.replace(f"LIMIT {settlements.MOST_AT_ONCE}", "LIMIT 3")
+    monkeypatch.setattr(settlements, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(settlements, "_SETTLE", replace(settlements._SETTLE, text=few))
+
+    async def scenario(built: Bench) -> None:
+        till = await scheduled(built)
+        # The first three hold one of another currency: they must not be taken for the last.
+        await till.captured(10000)
+        await till.captured(10000, "eur")
+        for _ in range(4):
+            await till.captured(10000)
+        built.clock.advance(DAY)
+        now, account = built.clock.now(), Account(built.merchant_id, False)
+        async with built.house.database.transaction() as transaction:
+            schedule = await lock_schedule(transaction, account)
+            assert schedule is not None
+            ids = {"usd": built.house.new_id()}
+            went_to = await settlements.settle(transaction, schedule, now, now, ids)
+        assert went_to is not None
+        assert await held(till) == {"usd": (3 * 9680, 2 * 9680), "eur": (0, 9680)}
+        agrees(built)
+        await run_due_payouts(built.house)
+        assert await held(till) == {}
         agrees(built)
 
     played(place, scenario)
