@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import psycopg
 import redis
 
@@ -14,7 +15,10 @@ from scripts.launcher.cluster import SUPERUSER
 from scripts.launcher.ports import LOOPBACK
 from scripts.launcher.processes import inhabitants
 from scripts.launcher.stack import Stack
-from scripts.storm.faults import Fault
+from scripts.storm.faults import DELAY_SECONDS, DELAYS, REFUSES, Fault
+from vault.networks.behaviours import Fault as NetworkFault
+from vault.networks.outages import FILE_NAME, Outage
+from vault.networks.reached import DIRECTORY
 
 # Who is asked to do something to itself gets so long to do it.
 PATIENCE_SECONDS: Final = 1
@@ -30,6 +34,7 @@ class Breaking:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
         self._stopped: list[tuple[float, set[int]]] = []
+        self._outages: dict[str, tuple[float, Outage]] = {}
 
     def inject(self, fault: Fault) -> bool:
         """Whether the fault could be done: what is down already cannot be broken."""
@@ -38,18 +43,27 @@ class Breaking:
         if fault.kind == "sever":
             return self._sever()
         if fault.kind == "end":
-            self.release(everything=True)
+            self._continue()
             names = list(self._stack.process_ids())
             reached = [self._signal(name, signal.SIGKILL) for name in names]
             return any(reached)
         if fault.kind == "stop":
             return self._stop(fault)
+        if fault.kind == "network":
+            self._outages[fault.target] = (time.monotonic() + fault.seconds, _outage(fault.how))
+            self._tell_networks()
+            return True
         # A process that was stopped could not die of anything but SIGKILL.
-        self.release(everything=True)
+        self._continue()
         return self._signal(fault.target, _SIGNALS[fault.kind])
 
+    def _continue(self) -> None:
+        for _, processes in self._stopped:
+            _send(processes, signal.SIGCONT)
+        self._stopped = []
+
     def release(self, everything: bool = False) -> None:
-        """Continues what was stopped for long enough."""
+        """Continues what was stopped, and mends networks that were away, for long enough."""
         now, kept = time.monotonic(), []
         for until, processes in self._stopped:
             if everything or now >= until:
@@ -57,6 +71,20 @@ class Breaking:
             else:
                 kept.append((until, processes))
         self._stopped = kept
+        over = [name for name, (until, _) in self._outages.items() if everything or now >= until]
+        for name in over:
+            del self._outages[name]
+        if over:
+            self._tell_networks()
+
+    def _tell_networks(self) -> None:
+        """What is wrong with them stands in a file, which is replaced whole."""
+        file = self._stack.state.path / DIRECTORY / FILE_NAME
+        fresh = file.with_suffix(".new")
+        fresh.write_bytes(
+            msgspec.json.encode({name: outage for name, (_, outage) in self._outages.items()})
+        )
+        fresh.rename(file)
 
     def _signal(self, name: str, number: signal.Signals) -> bool:
         process = self._living(name)
@@ -117,6 +145,14 @@ class Breaking:
         except psycopg.Error:
             return False
         return True
+
+
+def _outage(how: str) -> Outage:
+    if how == REFUSES:
+        return Outage(refuses=True)
+    if how == DELAYS:
+        return Outage(delay_seconds=DELAY_SECONDS)
+    return Outage(fault=NetworkFault(how))
 
 
 def _send(processes: set[int], number: signal.Signals) -> bool:

@@ -6,29 +6,39 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-Kind = Literal["kill", "quit", "stop", "term", "flush", "sever", "end"]
+from vault.networks.behaviours import Fault as NetworkFault
+
+Kind = Literal["kill", "quit", "stop", "term", "flush", "sever", "end", "network"]
 
 SHORTEST_GAP_SECONDS: Final = 1.5
 LONGEST_GAP_SECONDS: Final = 6.0
 # Beyond the 3 s of a network's answer, and beyond the patience of every connection.
 SHORTEST_STOP_SECONDS: Final = 0.2
 LONGEST_STOP_SECONDS: Final = 4.5
+# Long enough for a circuit to open and to be put to the proof.
+SHORTEST_OUTAGE_SECONDS: Final = 1.0
+LONGEST_OUTAGE_SECONDS: Final = 12.0
+REFUSES: Final = "refuses"
+DELAYS: Final = "delays"
+DELAY_SECONDS: Final = 5.0
+_MANNERS: Final = (REFUSES, DELAYS, *(fault.value for fault in NetworkFault))
 # Traffic has begun, and everything is warm.
 FIRST_FAULT_SECONDS: Final = 2.0
 EVERYTHING: Final = "everything"
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One fault: seconds after traffic began, what is done to whom, and for how long."""
+    """One fault: seconds after traffic began, what is done to whom, for how long, and how."""
 
     at: float
     kind: Kind
     target: str
     seconds: float = 0.0
+    how: str = ""
 
     def __str__(self) -> str:
         lasting = f" for {self.seconds:.1f} s" if self.seconds else ""
-        return f"{self.at:7.1f} s  {self.kind} {self.target}{lasting}"
+        return f"{self.at:7.1f} s  {self.kind} {self.target}{lasting} {self.how}".rstrip()
 
 
 class _Chance(NamedTuple):
@@ -39,11 +49,13 @@ class _Chance(NamedTuple):
 
 # kill -9; quit: PostgreSQL's immediate stop; stop: SIGSTOP, it keeps its connections and
 # answers nothing; term: in good order, as a deployment does; flush: Valkey forgets all;
-# sever: every database connection breaks; end: all processes at once, as a power cut.
+# sever: every database connection breaks; end: all processes at once, as a power cut;
+# network: a whole card network refuses, delays or does what the fault cards do.
 _CHANCES: Final = (
     _Chance("kill", "paymint-api", 6),
     _Chance("kill", "paymint-vault", 5),
-    _Chance("kill", "paymint-worker", 5),
+    _Chance("kill", "paymint-worker", 4),
+    _Chance("kill", "paymint-worker-2", 3),
     _Chance("kill", "postgres", 4),
     _Chance("kill", "valkey", 3),
     _Chance("quit", "postgres", 2),
@@ -58,6 +70,9 @@ _CHANCES: Final = (
     _Chance("flush", "valkey", 2),
     _Chance("sever", "postgres", 2),
     _Chance("end", EVERYTHING, 1),
+    _Chance("network", "visa", 5),
+    _Chance("network", "mastercard", 3),
+    _Chance("network", "amex", 2),
 )
 
 
@@ -69,10 +84,13 @@ def schedule(seed: int, seconds: float) -> list[Fault]:
     at = FIRST_FAULT_SECONDS
     while at < seconds:
         [chosen] = chance.choices(_CHANCES, weights)
-        lasts = 0.0
+        lasts, how = 0.0, ""
         if chosen.kind == "stop":
-            lasts = round(chance.uniform(SHORTEST_STOP_SECONDS, LONGEST_STOP_SECONDS), 2)
-        faults.append(Fault(round(at, 2), chosen.kind, chosen.target, lasts))
+            lasts = chance.uniform(SHORTEST_STOP_SECONDS, LONGEST_STOP_SECONDS)
+        elif chosen.kind == "network":
+            lasts = chance.uniform(SHORTEST_OUTAGE_SECONDS, LONGEST_OUTAGE_SECONDS)
+            how = chance.choice(_MANNERS)
+        faults.append(Fault(round(at, 2), chosen.kind, chosen.target, round(lasts, 2), how))
         at += chance.uniform(SHORTEST_GAP_SECONDS, LONGEST_GAP_SECONDS)
     return faults
 

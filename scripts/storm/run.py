@@ -24,6 +24,8 @@ from scripts.storm.verdict import judge, settled
 GLANCE_SECONDS: Final = 0.05
 # A network that answers at once leaves no moment to die in.
 NETWORK_LATENCY_MS: Final = "5-60"
+# Leases are for several.
+WORKERS: Final = 2
 # Nobody waits longer for a process that is killed every few seconds.
 LONGEST_PAUSE_SECONDS: Final = 0.4
 # An authorisation that no network answers ends after 30 s, a dead worker's lease too.
@@ -132,7 +134,12 @@ class _Traffic:
 def storm(plan: Plan, say: Callable[[str], None]) -> Outcome:
     """Start a stack, let customers and faults loose, wait until all is settled, and judge."""
     directory = Path(tempfile.mkdtemp(prefix="paymint-chaos-", dir="/var/tmp"))  # nosec B108  # mkdtemp: 0700, unforeseeable
-    options = Options(port=0, allow_loopback_webhooks=True, network_latency=NETWORK_LATENCY_MS)
+    options = Options(
+        port=0,
+        allow_loopback_webhooks=True,
+        network_latency=NETWORK_LATENCY_MS,
+        workers=WORKERS,
+    )
     with Stack(directory, options, longest_pause=LONGEST_PAUSE_SECONDS) as stack:
         traffic = _Traffic(stack, plan)
         traffic.start()
