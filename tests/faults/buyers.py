@@ -67,15 +67,16 @@ def may_be_repeated(status: int, body: dict[str, Any]) -> bool:
 class Buyers:
     """The buyers of one merchant; `instrument` is a saved card that all of them pay with."""
 
-    def __init__(self, base_url: str, merchant: Merchant, instrument: str) -> None:
-        self._base_url = base_url
+    def __init__(self, base_url: str, merchant: Merchant, instrument: str, *more: str) -> None:
+        # Where no answer comes from one door, the next one is asked.
+        self._doors = (base_url, *more)
         self._headers = bearer(merchant.secret_key)
         self._instrument = instrument
         self.purchases: list[Purchase] = []
 
-    def run(self, fault: Callable[[], object]) -> list[Purchase]:
-        """Buys for RUSH_SECONDS, lets `fault` happen after FAULT_AFTER_SECONDS."""
-        asyncio.run(self._run(fault))
+    def run(self, fault: Callable[[], object], seconds: float = RUSH_SECONDS) -> list[Purchase]:
+        """Buys for so long, lets `fault` happen after FAULT_AFTER_SECONDS, and waits for it."""
+        asyncio.run(self._run(fault, seconds))
         return self.purchases
 
     def repeat(self, times: int, fault: Callable[[], object]) -> Purchase:
@@ -88,12 +89,15 @@ class Buyers:
     def _session(self) -> aiohttp.ClientSession:
         timeout = aiohttp.ClientTimeout(total=REQUEST_SECONDS)
         connector = aiohttp.TCPConnector(limit=0)
-        return aiohttp.ClientSession(self._base_url, timeout=timeout, connector=connector)
+        return aiohttp.ClientSession(timeout=timeout, connector=connector)
 
-    async def _run(self, fault: Callable[[], object]) -> None:
+    async def _run(self, fault: Callable[[], object], seconds: float) -> None:
+        async def later() -> None:
+            await asyncio.sleep(FAULT_AFTER_SECONDS)
+            await asyncio.to_thread(fault)
+
         async with self._session() as session:
-            asyncio.get_running_loop().call_later(FAULT_AFTER_SECONDS, fault)
-            await self._buy_steadily(session)
+            await asyncio.gather(later(), self._buy_steadily(session, seconds))
 
     async def _repeat(self, purchase: Purchase, times: int, fault: Callable[[], object]) -> None:
         async with self._session() as session:
@@ -104,11 +108,11 @@ class Buyers:
             late = [self._insist(session, purchase) for _ in range(times - times // 2)]
             await asyncio.gather(running, *late)
 
-    async def _buy_steadily(self, session: aiohttp.ClientSession) -> None:
+    async def _buy_steadily(self, session: aiohttp.ClientSession, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         buyers: list[asyncio.Task[None]] = []
-        for number in range(int(RUSH_SECONDS * PURCHASES_PER_SECOND)):
+        for number in range(int(seconds * PURCHASES_PER_SECOND)):
             await asyncio.sleep(began + number / PURCHASES_PER_SECOND - loop.time())
             purchase = Purchase(number)
             self.purchases.append(purchase)
@@ -135,5 +139,6 @@ class Buyers:
     ) -> tuple[int, dict[str, Any]]:
         headers = {**self._headers, "Idempotency-Key": purchase.key}
         body = purchase.body(self._instrument)
-        async with session.post("/v1/payments", json=body, headers=headers) as answer:
+        door = self._doors[len(purchase.broken) % len(self._doors)]
+        async with session.post(f"{door}/v1/payments", json=body, headers=headers) as answer:
             return answer.status, await answer.json()

@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 
@@ -17,7 +17,11 @@ from tests.shop import Merchant, Shop, told
 SILENT = "4000009900000012"
 RESTART_SECONDS = 20.0
 
-Kill = Callable[[str], None]
+
+class Kill(Protocol):
+    """Ends a child by its name, by kill -9 unless another signal is meant."""
+
+    def __call__(self, name: str, number: signal.Signals = signal.SIGKILL) -> None: ...
 
 
 @pytest.fixture(scope="package")
@@ -85,9 +89,9 @@ def kill(fault_shop: Shop) -> Iterator[Kill]:
     """kill -9 of a child by its name; the test ends only when its successor serves."""
     killed: dict[str, int] = {}
 
-    def now(name: str) -> None:
+    def now(name: str, number: signal.Signals = signal.SIGKILL) -> None:
         killed[name] = fault_shop.serving.process_id(name)
-        os.kill(killed[name], signal.SIGKILL)
+        os.kill(killed[name], number)
 
     yield now
     for name, process in killed.items():

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+import redis
 
 from tests.faults.order_book import check
 from tests.faults.orders import Order, busy, finish
@@ -20,6 +21,7 @@ FAULT_AFTER_SECONDS = 1.2
 RESTART_SECONDS = 20.0
 STOPPED_SECONDS = 1.5
 FEWEST_ORDERS = 60
+FLUSHES = 15
 # Without Valkey a request waits for it once, 0.25 s, and then leaves it alone.
 SLOWEST_WITHOUT_VALKEY_SECONDS = 2.0
 UNNOTICED = ("valkey", "paymint-worker")
@@ -48,6 +50,15 @@ def stop(shop: Shop, name: str) -> None:
     os.kill(process, signal.SIGCONT)
 
 
+def flush(shop: Shop, name: str) -> None:
+    """Valkey forgets everything, again and again."""
+    client = redis.from_url(shop.environment["paymint-api"]["REDIS_URL"])
+    for _ in range(FLUSHES):
+        client.flushall()
+        time.sleep(STOPPED_SECONDS / FLUSHES)
+    client.close()
+
+
 @pytest.mark.parametrize(
     ("fault", "name"),
     [
@@ -55,8 +66,10 @@ def stop(shop: Shop, name: str) -> None:
         (end, "paymint-worker"),
         (end, "paymint-vault"),
         (end, "paymint-api"),
+        (end, "valkey"),
         (stop, "paymint-vault"),
         (stop, "valkey"),
+        (flush, "valkey"),
     ],
 )
 def test_every_order_comes_to_its_end(

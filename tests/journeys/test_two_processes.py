@@ -1,9 +1,5 @@
 """Two API processes over one database: what one revokes, the other refuses within a second."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,52 +8,19 @@ import httpx
 import psycopg
 import pytest
 
-from tests.cluster import free_port
+from tests.another_process import another_api
 from tests.journeys.accounts import new_key, operate, using
-from tests.serving import ROOT, eventually
+from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 
-START_SECONDS = 30.0
-STOP_SECONDS = 20.0
 SECOND = 1.0
-# A number that no process of the stack has: its counter slots are its own.
-PROCESS_NUMBER = "7"
 
 
 @pytest.fixture(scope="module")
 def second(shop: Shop) -> Iterator[httpx.Client]:
     """A client of one more API process beside the stack's own."""
-    port = free_port()
-    given = shop.environment["paymint-api"]
-    changes = {
-        "PAYMINT_API_PORT": str(port),
-        "PAYMINT_METRICS_PORT": "0",
-        "PAYMINT_PROCESS_NUMBER": PROCESS_NUMBER,
-        "PYTHONPATH": str(ROOT),
-    }
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "scripts" / "paymint-api")],
-        env={**os.environ, **given, **changes},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-            assert eventually(lambda: alive(client), START_SECONDS)
-            yield client
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_SECONDS) == 0
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
-def alive(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
+    with another_api(shop) as client:
+        yield client
 
 
 def refused(user: Merchant) -> tuple[int, str, str | None]:

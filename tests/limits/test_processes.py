@@ -14,20 +14,11 @@ from adapters.limiter import Allowance, Limiter
 from domain.rate_limits import HOUR_MS, Rules
 from runtime.clock import SystemClock
 from tests.scripts.conftest import prepared_servers
+from tests.skewed import Skewed
 
 LINK_SECONDS = 5.0
 # So slow that no token comes while a test runs.
 SLOW = Rules(1, 40, 1_000_000, 0)
-
-
-class Skewed(SystemClock):
-    """The machine's clock, so many milliseconds off."""
-
-    def __init__(self, off_ms: int) -> None:
-        self._off_ms = off_ms
-
-    def unix_ms(self) -> int:
-        return super().unix_ms() + self._off_ms
 
 
 @pytest.fixture(scope="module")
