@@ -229,6 +229,28 @@ def test_the_door_tells_until_it_is_acknowledged(served: House) -> None:
     played(served, scenario)
 
 
+def test_a_payment_that_was_drawn_on_a_hold_is_disputed_as_any_other(served: House) -> None:
+    async def scenario(payer: Merchant) -> None:
+        hold_id = uuid7()
+        hold = payer.authorise(await payer.token(FRAUDULENT), payment_id=hold_id, amount=5000)
+        assert isinstance(await payer.door.call(hold), relay.Decision)
+        draw = relay.Capture(
+            **payer.scope,
+            attempt_id=uuid7(),
+            payment_id=uuid7(),
+            amount=1000,
+            currency="usd",
+            hold_id=hold_id,
+        )
+        assert isinstance(await payer.door.call(draw), relay.Decision)
+        chargeback = await told(payer, "open")
+        assert (chargeback.payment_id, chargeback.amount) == (draw.payment_id, 1000)
+        assert await payer.door.call(evidence(chargeback, "winning_evidence")) == relay.Done()
+        assert (await told(payer, "won")).id == chargeback.id
+
+    played(served, scenario)
+
+
 def test_the_longest_evidence_passes_the_door(served: House) -> None:
     async def scenario(payer: Merchant) -> None:
         await bought(payer, FRAUDULENT)

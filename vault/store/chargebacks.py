@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from contract import relay
 from runtime.batches import ID, TEXT, word
 from runtime.database import Database, Row, compile_sql
+from vault.store.begin import DRAW
 from vault.store.tables import attempts, chargebacks
 
 _NAMED = sa.and_(
@@ -52,7 +53,7 @@ _NETWORK = compile_sql(
     .where(
         attempts.c.payment_id == sa.bindparam("payment_id", type_=ID),
         attempts.c.merchant_id == sa.bindparam("merchant_id", type_=ID),
-        attempts.c.operation == word("authorise"),
+        attempts.c.operation.in_([word("authorise"), word(DRAW)]),
         attempts.c.outcome == word("approved"),
     )
     .order_by(attempts.c.id.desc())
@@ -92,7 +93,7 @@ class ChargebackStore:
         return None if row is None else _chargeback(row)
 
     async def network_of(self, merchant_id: UUID, payment_id: UUID) -> str | None:
-        """The network that approved a payment; None where none did."""
+        """The network that approved a payment, or its draw on a hold; None where none did."""
         async with self._database.transaction() as transaction:
             row = await transaction.maybe(_NETWORK, merchant_id=merchant_id, payment_id=payment_id)
         return None if row is None else str(row["network"])

@@ -174,9 +174,16 @@ class Iso8583Networks:
     ) -> None:
         link = self._free_link(network)
         parts = document_parts(_encoder.encode(evidence))
-        for number, part in enumerate(parts, start=1):
-            about = Part(number, len(parts), chargeback)
-            _accepted(await link.ask(ADMINISTRATIVE, _about(EVIDENCE, about) | part))
+        answers = await asyncio.gather(
+            *(
+                link.ask(
+                    ADMINISTRATIVE, _about(EVIDENCE, Part(number, len(parts), chargeback)) | part
+                )
+                for number, part in enumerate(parts, start=1)
+            )
+        )
+        for answer in answers:
+            _accepted(answer)
 
     async def charge_back(
         self, network: str, asked: relay.OpenChargeback
