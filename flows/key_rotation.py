@@ -52,7 +52,7 @@ class SealedColumns:
             return False
         if seal:
             new = keys.seal(walk.of.purpose, keys.open(walk.of.purpose, value.sealed))
-            async with self._database.reading() as transaction:
+            async with self._database.transaction() as transaction:
                 await walk.replace(transaction, value, new)
         return True
 

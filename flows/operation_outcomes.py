@@ -87,6 +87,7 @@ async def finish_operation(
     if payment["operation"] == "capture":
         after["amount_captured"] = payment["operation_amount"]
         after["captured_at"] = house.clock.now()
-    await save_payment(transaction, payment, after)
-    await record_payment_event(house, transaction, request_id, after, step.event)
+    async with transaction.together():
+        await save_payment(transaction, payment, after)
+        await record_payment_event(house, transaction, request_id, after, step.event)
     return after

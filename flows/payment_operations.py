@@ -110,15 +110,16 @@ async def _record_answer(
         if locked is None:
             raise Unavailable
         ours = _still_ours(locked, payment)
-        after, refusal = locked, None
-        if decision is not None and ours:
-            after = await finish_operation(house, transaction, asking.request_id, locked, decision)
-            refusal = refusal_of_operation(decision, after)
-        reply = _reply(after)
-        if refusal is not None and asking.once is not None:
-            await keep_refusal(transaction, idempotency.name_of(asking), refusal)
-        elif ours:
-            await keep(transaction, asking, reply)
+        after, refusal, request_id = locked, None, asking.request_id
+        async with transaction.together():
+            if decision is not None and ours:
+                after = await finish_operation(house, transaction, request_id, locked, decision)
+                refusal = refusal_of_operation(decision, after)
+            reply = _reply(after)
+            if refusal is not None and asking.once is not None:
+                await keep_refusal(transaction, idempotency.name_of(asking), refusal)
+            elif ours:
+                await keep(transaction, asking, reply)
     if refusal is not None:
         raise refusal
     return reply if ours else await _overtaken(house, asking, reply)

@@ -86,14 +86,15 @@ async def lock_payment(transaction: Transaction, key: PaymentKey) -> Row | None:
 async def save_payment(transaction: Transaction, before: Row, after: Row) -> None:
     """Save a locked payment, count it under its new status, and post what it moved."""
     values = {name: after[name] for name in _CHANGEABLE}
-    await transaction.run(_SAVE, **_of(key_of(before)), **values)
     change = payment_changed(before, after)
     if change is not None:
         transaction.note(change)
-    if before["status"] != after["status"]:
-        moved = {before["status"]: -1, after["status"]: 1}
-        await counting.add(transaction, before, "payments", moved)
-    await post(transaction, after, ledger.of_payment(before, after))
+    async with transaction.together():
+        await transaction.run(_SAVE, **_of(key_of(before)), **values)
+        if before["status"] != after["status"]:
+            moved = {before["status"]: -1, after["status"]: 1}
+            await counting.add(transaction, before, "payments", moved)
+        await post(transaction, after, ledger.of_payment(before, after))
 
 
 async def withdraw_payment(transaction: Transaction, payment: Row) -> bool:

@@ -5,7 +5,8 @@ read), so every statement is built and compiled at import and only its text trav
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,12 +20,18 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from sqlalchemy.dialects import postgresql
 
 POOL_MAX_CONNECTIONS = 8
+# Reads have connections of their own, so that none waits behind a transaction's statements.
+READING_CONNECTIONS = 4
 POOL_WAIT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000
 
+_BEGIN = b"BEGIN"
+_READ_ONLY = "-c default_transaction_read_only=on"
 Row = dict[str, Any]
 set_json_loads(orjson.loads)
+Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
+Configure = Callable[[psycopg.AsyncConnection[Row]], Awaitable[None]]
 # psycopg's own dialect object writes %(name)s::TYPE, so PostgreSQL never guesses a type.
 _DIALECT = postgresql.psycopg.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
@@ -52,19 +59,23 @@ def compile_sql(statement: sa.sql.ClauseElement) -> Statement:
 class Transaction:
     """One open transaction; the context manager that made it is the one that commits."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Row], slot: int) -> None:
+    def __init__(
+        self, connection: psycopg.AsyncConnection[Row], slot: int, *, begun: bool = True
+    ) -> None:
         self._connection = connection
         # Which of a merchant's counter rows this connection adds to: connections of one
         # process never wait for each other's counters.
         self.slot = slot
+        self._begun = begun
+        self._is_together = False
         self._notes: list[Any] = []
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """A part that can fail on its own: undone when the block raises, kept otherwise.
-
-        The outermost one is the transaction itself.
-        """
+        """A part that can fail on its own: undone when the block raises, kept otherwise."""
+        if not self._begun:
+            self._begun = True
+            await self._connection.execute(_BEGIN)
         noted = len(self._notes)
         try:
             async with self._connection.transaction():
@@ -72,6 +83,27 @@ class Transaction:
         except BaseException:
             del self._notes[noted:]
             raise
+
+    @asynccontextmanager
+    async def together(self) -> AsyncIterator[None]:
+        """Send the block's statements without waiting for each: one round trip for all.
+
+        For those that `run` for their effect alone, whose number of rows nobody asks for;
+        they take effect in their order, and the first that fails is raised at the end of the
+        block or earlier.  Where the block stands in another, the outer one ends the wait.
+        """
+        if self._is_together:
+            yield
+            return
+        self._is_together = True
+        try:
+            async with self._connection.pipeline():
+                yield
+        except psycopg.errors.PipelineAborted as aborted:
+            # A later statement's complaint: the database is there, and an earlier one says why.
+            raise aborted.__context__ or aborted from None
+        finally:
+            self._is_together = False
 
     def note(self, change: Any) -> None:
         """Hand `change` to whoever listens, once it is committed."""
@@ -86,7 +118,13 @@ class Transaction:
         self, statement: Statement, parameters: dict[str, Any]
     ) -> psycopg.AsyncCursor[Row]:
         values = {**statement.constants, **parameters} if statement.constants else parameters
-        return await self._connection.execute(statement.text.encode(), values)
+        if self._begun:
+            return await self._connection.execute(statement.text.encode(), values)
+        self._begun = True
+        # The transaction begins with its first statement, in the same round trip.
+        async with self.together():
+            await self._connection.execute(_BEGIN)
+            return await self._connection.execute(statement.text.encode(), values)
 
     async def all(self, statement: Statement, **parameters: Any) -> list[Row]:
         """Every row of the result."""
@@ -112,7 +150,7 @@ class Transaction:
 
 
 class Database:
-    """A small pool of connections to one PostgreSQL database."""
+    """Two small pools of connections to one PostgreSQL database: to change it, and to read."""
 
     def __init__(self, dsn: str, first_slot: int = 0, size: int = POOL_MAX_CONNECTIONS) -> None:
         self.dsn = dsn
@@ -121,47 +159,75 @@ class Database:
         self._first_slot = first_slot
         self._size = size
         self._connections_made = 0
-        self._pool: AsyncConnectionPool[psycopg.AsyncConnection[Row]] = AsyncConnectionPool(
-            dsn,
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=POOL_WAIT_SECONDS,
-            kwargs=connection_options(),
-            configure=self._configure,
-            check=AsyncConnectionPool.check_connection,
-        )
         self._slots: dict[int, int] = {}
+        self._changing = _pool(dsn, size, configure=self._configure)
+        self._reading = _pool(dsn, min(size, READING_CONNECTIONS), _READ_ONLY)
 
     async def _configure(self, connection: psycopg.AsyncConnection[Row]) -> None:
         self._slots[id(connection)] = self._first_slot + self._connections_made % self._size
         self._connections_made += 1
 
     async def open(self) -> None:
-        """Open the pool; the first connection is made in the background."""
-        await self._pool.open()
+        """Open the pools; the first connection of each is made in the background."""
+        await self._changing.open()
+        await self._reading.open()
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._pool.close()
+        await self._reading.close()
+        await self._changing.close()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A transaction: committed when the block ends, rolled back when it raises."""
-        async with self.reading() as statements:
-            async with statements.savepoint():
-                yield statements
+        async with _borrowed(self._changing) as connection:
+            slot = self._slots.get(id(connection), self._first_slot)
+            statements = Transaction(connection, slot, begun=False)
+            yield statements
+            await connection.commit()
             if self.on_commit is not None:
                 statements.tell(self.on_commit)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A connection for statements that change nothing: each sees what is committed."""
-        try:
-            async with self._pool.connection() as connection:
-                yield Transaction(connection, self._slots.get(id(connection), self._first_slot))
-        except (PoolTimeout, psycopg.OperationalError) as error:
-            raise DatabaseUnavailable from error
+        async with _borrowed(self._reading) as connection:
+            yield Transaction(connection, self._first_slot)
+
+
+@asynccontextmanager
+async def _borrowed(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
+    """A connection of the pool; what is still open on it is undone when the block raises."""
+    try:
+        async with pool.connection() as connection:
+            yield connection
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise DatabaseUnavailable from error
+
+
+def _pool(dsn: str, size: int, settings: str = "", configure: Configure | None = None) -> Pool:
+    return AsyncConnectionPool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=POOL_WAIT_SECONDS,
+        kwargs=connection_options(settings),
+        configure=configure,
+        check=_check,
+    )
+
+
+async def _check(connection: psycopg.AsyncConnection[Row]) -> None:
+    """Refuse a connection that the server has ended.
+
+    A connection at rest has nothing to read until its server says goodbye, or something that
+    is to be looked at: only then a round trip is worth its time.
+    """
+    waiting = select.poll()
+    waiting.register(connection.pgconn.socket, select.POLLIN)
+    if waiting.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 def connection_options(settings: str = "", **extra: Any) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class SealedNumbers:
 
     async def replace(self, number: SealedNumber, version: int, ciphertext: bytes) -> bool:
         """Store the same number under another version, unless the row has changed."""
-        async with self._database.reading() as transaction:
+        async with self._database.transaction() as transaction:
             touched = await transaction.run(
                 _REPLACE,
                 of_id=number.id,
