@@ -4,6 +4,7 @@ Each story removes the check that Python makes and asks for what it would have r
 network is told nothing: the refusal comes from the commit before it is asked.
 """
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,18 +12,21 @@ import psycopg
 import pytest
 
 from contract import relay
-from domain import payments, refunds
+from domain import holds, payments, refunds
 from domain.ids import from_text
+from domain.payment_requests import PaymentRequest
 from domain.payments import Transition
 from flows import operation_outcomes
+from flows.hold_draws import draw_payment
 from flows.payment_operations import capture_payment
 from flows.refunds import create_refund
 from models import idempotency
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
 from tests.flows.test_lost_processes import play
-from tests.flows.till import AMOUNT, Till
+from tests.flows.till import AMOUNT, Till, open_till
 from tests.shop import Merchant, Shop
+from tests.shop_holds import CEILING, Wallet
 
 Patch = pytest.MonkeyPatch
 APPROVED = relay.Decision(outcome="approved", network="visa", network_reference="ref")
@@ -152,6 +156,29 @@ def test_a_capture(amount: int, shop: Shop, merchant: Merchant, monkeypatch: Pat
         assert is_unused(shop, key)
 
     play(shop, merchant, story)
+
+
+DRAWS = {"beyond what was set aside": CEILING + 1, "of nothing": 0, "of less than nothing": -1}
+
+
+@pytest.mark.parametrize("amount", DRAWS.values(), ids=DRAWS)
+def test_a_draw(amount: int, shop: Shop, merchant: Merchant, monkeypatch: Patch) -> None:
+    async def story() -> None:
+        wallet, key = Wallet(merchant), uuid4()
+        hold = wallet.hold()
+        request = PaymentRequest(
+            amount, "usd", wallet.method, wallet.customer, True, None, {}, hold["id"]
+        )
+        async with open_till(shop, merchant) as till:
+            with monkeypatch.context() as patch:
+                patch.setattr(holds, "check_draw", lambda _, asked: None)
+                with pytest.raises(psycopg.errors.CheckViolation):
+                    await draw_payment(till.house, till.asking(key, request), request)
+        assert wallet.shown(hold["id"]) == hold
+        assert merchant.get("/v1/payments")["total_count"] == 0
+        assert is_unused(shop, key)
+
+    asyncio.run(story())
 
 
 def test_an_outcome_that_is_recorded_twice_is_posted_once(shop: Shop, merchant: Merchant) -> None:
