@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from typing import Any
 
-from scripts.storm.diary import RANK, SUCCESSES, Diary, Intention, Told
+from scripts.storm.diary import OF_HOLDS, RANK, SUCCESSES, Diary, Intention, Told
 from scripts.storm.found import Findings, Stored
 
 Row = dict[str, Any]
@@ -13,6 +13,7 @@ def compare_beliefs(diary: Diary, kept: Stored, findings: Findings) -> None:
     """Every answer is true and stays true; nothing is there that nobody asked for."""
     payments = {f"pay_{row['id'].hex}": row for row in kept.payments}
     refunds = {f"ref_{row['id'].hex}": row for row in kept.refunds}
+    holds = {f"hld_{row['id'].hex}": row for row in kept.holds}
     by_key: defaultdict[str, list[Row]] = defaultdict(list)
     for row in kept.payments:
         by_key[str(row["idempotency_key"])].append(row)
@@ -22,11 +23,14 @@ def compare_beliefs(diary: Diary, kept: Stored, findings: Findings) -> None:
             _compare_payment(intention, by_key.pop(intention.key, []), findings)
         elif intention.kind == "refund":
             _compare_refund(intention, refunds, findings)
+        elif intention.kind in OF_HOLDS:
+            _compare_hold(intention, holds, findings)
         else:
             _compare_operation(intention, payments.get(intention.payment), findings)
     for key, rows in by_key.items():
         findings.doubled.append(f"{len(rows)} payments under {key}, which nobody used")
     _compare_refund_counts(diary, kept, findings)
+    _compare_hold_counts(diary, kept, findings)
 
 
 def _one_answer(intention: Intention, findings: Findings) -> None:
@@ -112,3 +116,32 @@ def _compare_refund_counts(diary: Diary, kept: Stored, findings: Findings) -> No
             findings.doubled.append(
                 f"{count} refunds of {payment}, {possible[payment]} were asked for"
             )
+
+
+def _compare_hold(intention: Intention, holds: dict[str, Row], findings: Findings) -> None:
+    """A hold that was answered is there, in that status or a later one."""
+    told = intention.success
+    if told is None:
+        return
+    row = holds.get(told.id)
+    if row is None:
+        findings.lost.append(f"no hold: {intention}")
+    elif not _follows(told.state, row["status"]):
+        findings.lost.append(f"the hold is {row['status']}: {intention}")
+
+
+def _compare_hold_counts(diary: Diary, kept: Stored, findings: Findings) -> None:
+    """One hold of a key, no more additions than were asked for."""
+    keys = Counter(str(row["idempotency_key"]) for row in kept.holds)
+    asked = {each.key for each in diary.intentions if each.kind == "hold"}
+    for key, count in keys.items():
+        if count > 1 or key not in asked:
+            findings.doubled.append(f"{count} holds under {key}")
+    possible = Counter(
+        each.payment
+        for each in diary.intentions
+        if each.kind == "top_up" and (each.success is not None or not each.certain)
+    )
+    for row in kept.holds:
+        if row["top_ups"] > possible[f"hld_{row['id'].hex}"]:
+            findings.doubled.append(f"{row['top_ups']} additions to hold {row['id']}")

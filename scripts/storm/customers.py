@@ -6,13 +6,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 from uuid import UUID
 
-from scripts.storm.diary import RANK, Diary, Intention, Kind
+from scripts.storm.diary import OF_HOLDS, RANK, Diary, Intention, Kind
 from scripts.storm.doors import BATCH, Doors, item
 from scripts.storm.merchants import CARDS, Merchant, card
 
 LONGEST_THOUGHT_SECONDS: Final = 0.15
 # Intentions go for these payments of a merchant: few enough that customers meet.
 REMEMBERED: Final = 40
+REMEMBERED_HOLDS: Final = 6
+HOLD_SECONDS: Final = 3600
 SMALLEST_AMOUNT: Final = 50
 LARGEST_AMOUNT: Final = 20_000
 CURRENCIES: Final = ("usd", "eur")
@@ -45,6 +47,11 @@ class Customer:
             (6, self._pay_at_once),
             (6, self._rush),
             (10, self._look),
+            (5, self._hold),
+            (14, self._draw),
+            (3, self._draw_at_once),
+            (2, self._top_up),
+            (2, self._release),
         )
 
     async def run(self, until: float) -> None:
@@ -93,7 +100,12 @@ class Customer:
         if intention.success is None:
             return
         self._told.append(intention)
-        if intention.kind == "refund":
+        if intention.kind == "hold":
+            asked = intention.body or {}
+            merchant.holds[intention.success.id] = (asked["payment_method_id"], asked["currency"])
+            while len(merchant.holds) > REMEMBERED_HOLDS:
+                del merchant.holds[next(iter(merchant.holds))]
+        if intention.kind == "refund" or intention.kind in OF_HOLDS:
             return
         merchant.payments[intention.success.id] = intention.success.state
         while len(merchant.payments) > REMEMBERED:
@@ -170,6 +182,54 @@ class Customer:
         self._doors.heard_batch(items, answer)
         still_open = [each for each in items if not each.certain]
         await asyncio.gather(*(self._finish(merchant, each) for each in still_open))
+
+    async def _hold(self, merchant: Merchant) -> None:
+        body = {
+            "payment_method_id": merchant.cards[self._card()],
+            "customer_id": merchant.customer,
+            "amount": LARGEST_AMOUNT,
+            "currency": self._chance.choice(CURRENCIES),
+            "expires_in_seconds": HOLD_SECONDS,
+        }
+        await self._finish(merchant, self._intend("hold", merchant, "/v1/holds", body))
+
+    def _intend_draw(self, merchant: Merchant, hold: str) -> Intention:
+        """A sale of money that a hold has set aside, if it has still enough of it."""
+        card_id, currency = merchant.holds[hold]
+        body = {
+            **self._purchase(card_id),
+            "amount": self._chance.randint(SMALLEST_AMOUNT, LARGEST_AMOUNT // 2),
+            "currency": currency,
+            "capture": True,
+            "hold_id": hold,
+        }
+        return self._intend("pay", merchant, "/v1/payments", body)
+
+    async def _draw(self, merchant: Merchant) -> None:
+        if merchant.holds:
+            hold = self._chance.choice(list(merchant.holds))
+            await self._finish(merchant, self._intend_draw(merchant, hold))
+
+    async def _draw_at_once(self, merchant: Merchant) -> None:
+        """Several draws of one hold, which has not enough for all of them."""
+        if merchant.holds:
+            hold = self._chance.choice(list(merchant.holds))
+            times = self._chance.choice(AT_ONCE)
+            intentions = [self._intend_draw(merchant, hold) for _ in range(times)]
+            await asyncio.gather(*(self._finish(merchant, each) for each in intentions))
+
+    async def _on_hold(self, kind: Kind, merchant: Merchant, body: Any) -> None:
+        if merchant.holds:
+            hold = self._chance.choice(list(merchant.holds))
+            path = f"/v1/holds/{hold}/{kind}"
+            await self._finish(merchant, self._intend(kind, merchant, path, body, hold))
+
+    async def _top_up(self, merchant: Merchant) -> None:
+        body = {"amount": self._chance.randint(SMALLEST_AMOUNT, LARGEST_AMOUNT)}
+        await self._on_hold("top_up", merchant, body)
+
+    async def _release(self, merchant: Merchant) -> None:
+        await self._on_hold("release", merchant, None)
 
     async def _repeat(self, merchant: Merchant) -> None:
         """The same key and body again, long after: the same thing is meant."""

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-Kind = Literal["pay", "capture", "cancel", "refund"]
+Kind = Literal["pay", "capture", "cancel", "refund", "hold", "top_up", "release"]
+OF_HOLDS: Final = ("hold", "top_up", "release")
 
-# A payment only ever goes from a smaller to a larger number.
+# A payment or a hold only ever goes from a smaller to a larger number.
 RANK: Final = {
     "pending": 0,
     "authorized": 1,
@@ -13,6 +14,11 @@ RANK: Final = {
     "failed": 2,
     "cancelled": 2,
     "refunded": 3,
+    # Of holds.
+    "active": 1,
+    "used_up": 2,
+    "released": 2,
+    "expired": 2,
 }
 SUCCESSES: Final = (200, 201, 202)
 
@@ -39,6 +45,7 @@ class Intention:
     key: str
     path: str
     body: dict[str, Any] | None
+    # The payment or the hold that it is about; empty for what makes one.
     payment: str = ""
     told: list[Told] = field(default_factory=list)
     unanswered: int = 0
@@ -76,7 +83,7 @@ class Diary:
 
 
 def told_of(status: int, body: dict[str, Any]) -> Told:
-    """An answer about a payment or a refund, or an error."""
+    """An answer about a payment, a refund or a hold, or an error."""
     error = body.get("error")
     if error is not None:
         return Told(status, id=error.get("payment_id") or "", code=str(error.get("code")))

@@ -21,7 +21,12 @@ _FINAL: Final = {
     "capture": (200, 202, 422),
     "cancel": (200, 202, 422),
     "refund": (201, 422),
+    "hold": (201, 202, 402),
+    "top_up": (200, 202, 402, 422),
+    "release": (200, 202, 422),
 }
+# Another draw was first.
+_DRAWN: Final = (201, 422)
 
 
 class Answer(NamedTuple):
@@ -113,7 +118,8 @@ class Doors:
         if answer is None or answer.undecided:
             intention.unanswered += 1
             return False
-        if answer.status not in _FINAL[intention.kind]:
+        draws = "hold_id" in (intention.body or {})
+        if answer.status not in (_DRAWN if draws else _FINAL[intention.kind]):
             self._diary.wrong.append(f"{intention}: {answer.status} {answer.body}")
         if answer.status < 500:
             intention.told.append(told_of(answer.status, answer.body))

@@ -13,6 +13,9 @@ Rows = list[dict[str, Any]]
 _PAYMENTS: Final = """SELECT id, merchant_id, idempotency_key, status, amount, currency, capture,
     amount_captured, amount_refunded, amount_disputed, event_sequence FROM payments"""
 _REFUNDS: Final = "SELECT id, merchant_id, payment_id, amount, status, event_sequence FROM refunds"
+_HOLDS: Final = """SELECT id, merchant_id, idempotency_key, status, event_sequence,
+    (SELECT count(*) FROM hold_top_ups WHERE hold_id = holds.id AND status <> 'failed') AS top_ups
+    FROM holds"""
 _EVENTS: Final = """SELECT id, object_id, type, sequence, object ->> 'status' AS status
     FROM events ORDER BY object_id, sequence"""
 _COUNTERS: Final = """SELECT merchant_id, status, sum(count)::int AS count FROM counters
@@ -21,6 +24,8 @@ _OPEN_WORK: Final = """SELECT
     (SELECT count(*) FROM payments WHERE status = 'pending' OR operation IS NOT NULL
         OR resume_at IS NOT NULL) AS payments,
     (SELECT count(*) FROM refunds WHERE status = 'pending') AS refunds,
+    (SELECT count(*) FROM holds WHERE status = 'pending' OR resume_at IS NOT NULL) AS holds,
+    (SELECT count(*) FROM hold_draws WHERE present_at IS NOT NULL) AS draws,
     (SELECT count(*) FROM webhook_deliveries WHERE state = 'pending') AS deliveries"""
 
 
@@ -51,6 +56,7 @@ class Stored:
     refunds: Rows
     events: Rows
     counters: Rows
+    holds: Rows
 
 
 def _connect(stack: Stack) -> psycopg.Connection[dict[str, Any]]:
@@ -68,8 +74,8 @@ def open_work(stack: Stack) -> dict[str, int]:
 def stored(stack: Stack) -> Stored:
     """Everything that the verdict looks at."""
     with _connect(stack) as connection:
-        payments, refunds, events, counters = (
+        payments, refunds, events, counters, holds = (
             connection.execute(statement).fetchall()
-            for statement in (_PAYMENTS, _REFUNDS, _EVENTS, _COUNTERS)
+            for statement in (_PAYMENTS, _REFUNDS, _EVENTS, _COUNTERS, _HOLDS)
         )
-    return Stored(payments, refunds, events, counters)
+    return Stored(payments, refunds, events, counters, holds)

@@ -44,13 +44,18 @@ CARDS: Final = {
 
 @dataclass(slots=True)
 class Merchant:
-    """One merchant: its keys, its cards by number, and its latest payments and their states."""
+    """One merchant: its keys, its customer's cards, its latest payments and their states.
+
+    `holds` are its latest holds: of which card and currency.
+    """
 
     id: str
     secret_key: str
     publishable_key: str
+    customer: str = ""
     cards: dict[str, str] = field(default_factory=dict)
     payments: dict[str, str] = field(default_factory=dict)
+    holds: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def card(number: str) -> dict[str, Any]:
@@ -76,7 +81,8 @@ async def _open(doors: Doors, platform_key: str, hook: str) -> Merchant:
     secret = merchant.secret_key
     await doors.until_done("POST", "/v1/webhook_endpoints", secret, {"url": hook})
     customer = await doors.until_done("POST", "/v1/customers", secret, {"name": "Ada"})
-    path = f"/v1/customers/{customer['id']}/payment_methods"
+    merchant.customer = customer["id"]
+    path = f"/v1/customers/{merchant.customer}/payment_methods"
     for number in CARDS:
         token = await doors.until_done("POST", "/v1/tokens", merchant.publishable_key, card(number))
         body = {"type": "card", "token": token["id"]}

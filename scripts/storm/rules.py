@@ -21,11 +21,12 @@ def compare_journal(journal: Path, kept: Stored, findings: Findings) -> None:
     refunds: Counter[str] = Counter()
     for row in kept.refunds:
         refunds[row["payment_id"].hex] += 1
+    held = {row["id"].hex: 1 + row["top_ups"] for row in kept.holds}
     for payment, did in moved.items():
         approved = did["authorise"] + did["sale"]
-        if approved > 1:
+        if approved > held.get(payment, 1):
             findings.doubled.append(f"{approved} approvals of payment {payment}")
-        if did["capture"] + did["sale"] > 1:
+        if did["capture"] + did["sale"] + did["draw"] > 1:
             findings.doubled.append(f"captured twice: payment {payment}")
         if did["refund"] > refunds[payment]:
             findings.doubled.append(
@@ -63,6 +64,8 @@ def compare_events(diary: Diary, kept: Stored, findings: Findings) -> None:
         # A refund of everything is told by refund.succeeded.
         last = None if row["status"] == "refunded" else row["status"]
         _sequence("payment", row, told[row["id"]], last, findings)
+    for row in kept.holds:
+        _sequence("hold", row, told[row["id"]], None, findings)
     for row in kept.refunds:
         _sequence("refund", row, told[row["id"]], row["status"], findings)
         types = [event["type"] for event in told[row["id"]]]

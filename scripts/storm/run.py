@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from scripts.launcher.house import Options
+from scripts.launcher.house import ISO8583, Options
 from scripts.launcher.stack import Stack
 from scripts.storm.breaking import Breaking
 from scripts.storm.customers import Customer
@@ -139,6 +139,7 @@ def storm(plan: Plan, say: Callable[[str], None]) -> Outcome:
         allow_loopback_webhooks=True,
         network_latency=NETWORK_LATENCY_MS,
         workers=WORKERS,
+        networks=ISO8583,
     )
     with Stack(directory, options, longest_pause=LONGEST_PAUSE_SECONDS) as stack:
         traffic = _Traffic(stack, plan)

@@ -24,7 +24,7 @@ from scripts.storm.rules import compare_events, compare_journal, count_payments
 from scripts.storm.shrinking import moved_forward, shrunk
 
 MERCHANT = UUID(int=1)
-SOLD, HELD, DECLINED, REFUND = (UUID(int=number) for number in (2, 3, 4, 5))
+SOLD, HELD, DECLINED, REFUND, HOLD = (UUID(int=number) for number in (2, 3, 4, 5, 6))
 STORM_SECONDS = 900.0
 
 
@@ -59,12 +59,59 @@ def event(number: int, source: UUID, kind: str, sequence: int, status: str) -> d
     }
 
 
-def intention(kind: Any, key: int, told: Told, target: UUID | None = None) -> Intention:
+def intention(
+    kind: Any, key: int, told: Told, target: UUID | None = None, prefix: str = "pay"
+) -> Intention:
     body: dict[str, Any] = {"amount": 1000, "currency": "usd", "capture": key == SOLD.int}
     made = Intention(kind, "mch_1", "sk", str(UUID(int=100 + key)), "/", body)
-    made.payment = "" if target is None else pay(target)
+    made.payment = "" if target is None else f"{prefix}_{target.hex}"
     made.told.append(told)
     return made
+
+
+def stored() -> Stored:
+    """What is stored of it."""
+    return Stored(
+        payments=[
+            payment(SOLD, "captured", amount_captured=1000, amount_refunded=300),
+            payment(HELD, "captured", amount_captured=1000, event_sequence=2),
+            payment(DECLINED, "failed"),
+        ],
+        refunds=[
+            {
+                "id": REFUND,
+                "merchant_id": MERCHANT,
+                "payment_id": SOLD,
+                "amount": 300,
+                "status": "succeeded",
+                "event_sequence": 2,
+            }
+        ],
+        events=[
+            event(0, SOLD, "payment.captured", 1, "captured"),
+            event(1, HELD, "payment.authorized", 1, "authorized"),
+            event(2, HELD, "payment.captured", 2, "captured"),
+            event(3, DECLINED, "payment.failed", 1, "failed"),
+            event(4, REFUND, "refund.created", 1, "pending"),
+            event(5, REFUND, "refund.succeeded", 2, "succeeded"),
+            event(6, HOLD, "hold.created", 1, "active"),
+            event(7, HOLD, "hold.released", 2, "released"),
+        ],
+        counters=[
+            {"merchant_id": MERCHANT, "status": "captured", "count": 2},
+            {"merchant_id": MERCHANT, "status": "failed", "count": 1},
+        ],
+        holds=[
+            {
+                "id": HOLD,
+                "merchant_id": MERCHANT,
+                "idempotency_key": UUID(int=108),
+                "status": "released",
+                "event_sequence": 2,
+                "top_ups": 1,
+            }
+        ],
+    )
 
 
 class World:
@@ -72,37 +119,10 @@ class World:
 
     def __init__(self) -> None:
         self.findings = Findings()
-        self.kept = Stored(
-            payments=[
-                payment(SOLD, "captured", amount_captured=1000, amount_refunded=300),
-                payment(HELD, "captured", amount_captured=1000, event_sequence=2),
-                payment(DECLINED, "failed"),
-            ],
-            refunds=[
-                {
-                    "id": REFUND,
-                    "merchant_id": MERCHANT,
-                    "payment_id": SOLD,
-                    "amount": 300,
-                    "status": "succeeded",
-                    "event_sequence": 2,
-                }
-            ],
-            events=[
-                event(0, SOLD, "payment.captured", 1, "captured"),
-                event(1, HELD, "payment.authorized", 1, "authorized"),
-                event(2, HELD, "payment.captured", 2, "captured"),
-                event(3, DECLINED, "payment.failed", 1, "failed"),
-                event(4, REFUND, "refund.created", 1, "pending"),
-                event(5, REFUND, "refund.succeeded", 2, "succeeded"),
-            ],
-            counters=[
-                {"merchant_id": MERCHANT, "status": "captured", "count": 2},
-                {"merchant_id": MERCHANT, "status": "failed", "count": 1},
-            ],
-        )
+        self.kept = stored()
         refund = intention("refund", 7, Told(201, f"ref_{REFUND.hex}", "pending", 300), SOLD)
         refund.body = {"amount": 300}
+        held = f"hld_{HOLD.hex}"
         self.diary = Diary(
             intentions=[
                 intention("pay", SOLD.int, Told(201, pay(SOLD), "captured", 1000, 1000)),
@@ -110,6 +130,9 @@ class World:
                 intention("pay", DECLINED.int, Told(402, pay(DECLINED), code="card_declined")),
                 intention("capture", 6, Told(200, pay(HELD), "captured", 1000, 1000), HELD),
                 refund,
+                intention("hold", 8, Told(201, held, "active", 1000)),
+                intention("top_up", 9, Told(200, held, "active", 2000), HOLD, "hld"),
+                intention("release", 10, Told(200, held, "released", 2000), HOLD, "hld"),
             ],
             delivered={f"evt_{each['id'].hex}" for each in self.kept.events},
         )
@@ -119,6 +142,8 @@ class World:
             (HELD, "capture", "approved"),
             (DECLINED, "sale", "declined"),
             (SOLD, "refund", "approved"),
+            (HOLD, "authorise", "approved"),
+            (HOLD, "authorise", "approved"),
         ]
 
     def judged(self, directory: Path) -> Findings:
@@ -221,6 +246,30 @@ def refund_beyond(world: World) -> None:
     world.kept.payments[0]["amount_refunded"] = 1001
 
 
+def lose_hold(world: World) -> None:
+    world.kept.holds.clear()
+
+
+def forget_release(world: World) -> None:
+    world.kept.holds[0]["status"] = "active"
+
+
+def hold_twice(world: World) -> None:
+    world.kept.holds.append({**world.kept.holds[0], "id": UUID(int=9)})
+
+
+def top_up_twice(world: World) -> None:
+    world.kept.holds[0]["top_ups"] = 2
+
+
+def set_aside_twice(world: World) -> None:
+    world.journal.append((HOLD, "authorise", "approved"))
+
+
+def draw_twice(world: World) -> None:
+    world.journal.append((SOLD, "draw", "approved"))
+
+
 def count_wrongly(world: World) -> None:
     world.kept.counters[0]["count"] = 3
 
@@ -244,6 +293,12 @@ CRIMES = [
     ("doubled", pay_back_twice),
     ("doubled", refund_twice),
     ("doubled", refund_beyond),
+    ("lost", lose_hold),
+    ("lost", forget_release),
+    ("doubled", hold_twice),
+    ("doubled", top_up_twice),
+    ("doubled", set_aside_twice),
+    ("doubled", draw_twice),
     ("books", count_wrongly),
 ]
 
