@@ -1,7 +1,7 @@
 """`scripts/bench [--seconds N] [--connections N] [--rows N]`: every figure of one run.
 
-`--latency`, `--overload`, `--deliveries`, `--steps` and `--caches` measure something else
-instead.
+`--latency`, `--overload`, `--holds`, `--deliveries`, `--steps` and `--caches` measure something
+else instead.
 
 Absolute times drift on a shared machine: read the ratios, and CPU per request.
 """
@@ -20,6 +20,7 @@ from scripts.benchmark.caches import compare_caches
 from scripts.benchmark.comparison import compare
 from scripts.benchmark.deliveries import measure_deliveries
 from scripts.benchmark.floor import Floor
+from scripts.benchmark.holds import show_holds
 from scripts.benchmark.idempotency import decision_latency
 from scripts.benchmark.latency import SECONDS as LATENCY_SECONDS
 from scripts.benchmark.latency import show_latency
@@ -51,9 +52,9 @@ def main() -> int:
     options = _arguments()
     if options.deliveries:
         return _with_stack(_deliveries, options, Options(0, allow_loopback_webhooks=True))
-    if options.latency or options.overload:
+    if options.latency or options.overload or options.holds:
         network = "-".join(str(each) for each in NETWORK_MS)
-        measure = _latency if options.latency else _overload
+        measure = _latency if options.latency else _overload if options.overload else _holds
         return _with_stack(measure, options, Options(0, network_latency=network))
     if shutil.which("wrk") is None:
         print("scripts/bench needs wrk (Debian: apt-get install wrk).", file=sys.stderr)
@@ -86,6 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", action="store_true", help="CPU of each step of the pipeline")
     parser.add_argument("--latency", action="store_true", help="at 70 %% of the full rate")
     parser.add_argument("--overload", action="store_true", help="at three times the full rate")
+    parser.add_argument("--holds", action="store_true", help="draws on a hold beside sales")
     parser.add_argument("--caches", action="store_true", help="reads with and without Valkey")
     parser.add_argument("--deliveries", action="store_true", help="first attempts of events")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
@@ -102,6 +104,10 @@ def _latency(stack: Stack, options: argparse.Namespace) -> None:
 def _overload(stack: Stack, options: argparse.Namespace) -> None:
     if not show_overload(stack, options.seconds):
         sys.exit(1)
+
+
+def _holds(stack: Stack, options: argparse.Namespace) -> None:
+    show_holds(stack, options.seconds)
 
 
 def _deliveries(stack: Stack, options: argparse.Namespace) -> None:

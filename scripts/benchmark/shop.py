@@ -7,6 +7,7 @@ import httpx
 import psycopg
 
 NEGOTIATED = 1000
+LARGEST_HOLD = 99_999_999
 # Rows are made by the server itself: filling a table is no part of what is measured.
 _FILL = """
 INSERT INTO payments (id, merchant_id, livemode, amount, currency, status, capture,
@@ -58,9 +59,15 @@ class Shop:
         card = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123"}
         body = {"type": "card", "card": card}
         token = self._post(f"{vault}/v1/tokens", body, str(self._keys["publishable_key"]))
-        customer = self._post(f"{base}/v1/customers", {"name": "Bench"})
-        path = f"{base}/v1/customers/{customer['id']}/payment_methods"
+        self._customer = str(self._post(f"{base}/v1/customers", {"name": "Bench"})["id"])
+        path = f"{base}/v1/customers/{self._customer}/payment_methods"
         return str(self._post(path, {"type": "card", "token": token["id"]})["id"])
+
+    def hold(self) -> str:
+        """A hold of as much as one can be, on the saved card."""
+        named = {"payment_method_id": self.method, "customer_id": self._customer}
+        money = {"amount": LARGEST_HOLD, "currency": "usd", "expires_in_seconds": 3600}
+        return str(self._post(f"{self._keys['base_url']}/v1/holds", {**named, **money})["id"])
 
     def fill(self, url: str, first: int, last: int) -> None:
         """Write payments number `first` to `last`, and tell the planner."""

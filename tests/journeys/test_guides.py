@@ -26,6 +26,7 @@ ELSEWHERE = {
 HERE = {
     "balance.md",
     "batches.md",
+    "holds.md",
     "limits.md",
     "oauth.md",
     "outages.md",
@@ -81,6 +82,14 @@ def test_the_lines_about_batches(home: Path) -> None:
     (batch,) = paste(home, "batches.md")
     assert [item["status"] for item in batch["data"]] == [201, 400]
     assert batch["data"][1]["error"]["code"] == "amount_too_small"
+
+
+def test_the_lines_about_holds(home: Path) -> None:
+    drawn, topped_up, payments, released = paste(home, "holds.md")
+    assert (drawn["status"], drawn["amount_captured"]) == ("captured", 5_000)
+    assert (topped_up["amount"], topped_up["amount_remaining"]) == (23_000, 18_000)
+    assert [payment["id"] for payment in payments["data"]] == [drawn["id"]]
+    assert (released["id"], released["status"]) == (drawn["hold_id"], "released")
 
 
 def test_the_lines_about_outages(home: Path) -> None:
