@@ -108,9 +108,11 @@ def test_every_child_is_named_and_bound_to_loopback_only(degraded: Serving) -> N
             assert name in line.read()
     ports = degraded.state("ports")
     del ports["pids"]
+    lists = [port for port in ports.values() if isinstance(port, list)]
+    chosen = {port for port in ports.values() if isinstance(port, int)}.union(*lists)
     with open("/proc/net/tcp") as table:
         listening = [line.split()[1] for line in table if " 0A " in line]
     bound = {int(place.split(":")[1], 16): place.split(":")[0] for place in listening}
-    for port in set(ports.values()) & bound.keys():
+    for port in chosen & bound.keys():
         assert bound[port] == "0100007F", f"port {port} is bound to {bound[port]}"
     assert {ports["api"], ports["vault"]} <= bound.keys()
