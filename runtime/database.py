@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 
 POOL_MAX_CONNECTIONS = 8
 # Reads have connections of their own, so that none waits behind a transaction's statements.
-READING_CONNECTIONS = 4
+READING_CONNECTIONS = 8
 POOL_WAIT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000

@@ -30,7 +30,7 @@ SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "shared_buffers": "256MB",
-    "max_connections": "100",
+    "max_connections": "200",
     "wal_compression": "on",
     "max_wal_size": "2GB",
     "password_encryption": "scram-sha-256",  # nosec B105  # a way, not a word
