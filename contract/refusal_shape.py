@@ -58,6 +58,8 @@ def error_shape(refusal: Refusal, kind: str, message: str, request_id: str) -> d
             error["decline_code"] = refusal.decline_code
         if refusal.payment_id is not None:
             error["payment_id"] = to_text("pay", refusal.payment_id)
+        if refusal.hold_id is not None:
+            error["hold_id"] = to_text("hld", refusal.hold_id)
     return {"error": error}
 
 

@@ -46,10 +46,13 @@ class Declined(Refusal):
         *,
         decline_code: str | None = None,
         payment_id: UUID | None = None,
+        hold_id: UUID | None = None,
     ) -> None:
         super().__init__(code, param)
         self.decline_code = decline_code
+        # What was made and failed, and is kept: one of the two, or neither.
         self.payment_id = payment_id
+        self.hold_id = hold_id
 
 
 class Forbidden(Refusal):

@@ -138,7 +138,7 @@ def refusal_of(hold: Row) -> Declined | None:
         return None
     code = hold["failure_code"]
     shown = "processing_error" if code == NETWORK_UNAVAILABLE else code
-    return Declined(shown, decline_code=hold["decline_code"])
+    return Declined(shown, decline_code=hold["decline_code"], hold_id=hold["id"])
 
 
 def _decline_of(decision: relay.Decision) -> Decline:

@@ -153,19 +153,29 @@ def kept_refusal(refusal: Refusal) -> dict[str, Any]:
     }
     if isinstance(refusal, Declined):
         kept["decline_code"] = refusal.decline_code
-        kept["payment_id"] = None if refusal.payment_id is None else refusal.payment_id.hex
+        kept["payment_id"] = _hex(refusal.payment_id)
+        kept["hold_id"] = _hex(refusal.hold_id)
     return kept
+
+
+def _hex(identifier: UUID | None) -> str | None:
+    return None if identifier is None else identifier.hex
+
+
+def _identifier(digits: str | None) -> UUID | None:
+    return None if digits is None else UUID(hex=digits)
 
 
 def _refusal(status: int, kept: dict[str, Any]) -> Refusal:
     refusal: Refusal
     if status == Declined.status:
-        identifier = kept["payment_id"]
         refusal = Declined(
             kept["code"],
             kept["param"],
             decline_code=kept["decline_code"],
-            payment_id=None if identifier is None else UUID(hex=identifier),
+            payment_id=_identifier(kept["payment_id"]),
+            # Replies that were kept before holds had ids here have none.
+            hold_id=_identifier(kept.get("hold_id")),
         )
     else:
         refusal = Unprocessable(kept["code"], kept["param"], **kept["values"])

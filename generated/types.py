@@ -1890,6 +1890,7 @@ class ErrorDetail(TypedDict):
     request_id: RequestId
     decline_code: NotRequired[DeclineCode]
     payment_id: NotRequired[PaymentId]
+    hold_id: NotRequired[HoldId]
 
 
 class PaymentBatchFailure(TypedDict):

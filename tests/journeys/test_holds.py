@@ -103,12 +103,16 @@ def test_more_is_added_and_the_rest_is_given_back(shop: Shop, wallet: Wallet) ->
 def test_a_decline_is_402_and_the_failed_hold_is_kept(shop: Shop, merchant: Merchant) -> None:
     wallet = Wallet(merchant, DECLINES)
     key = str(uuid4())
+    named = set()
     for replayed in (False, True):
         answer = wallet.hold_answer(key=key)
         assert error(answer)[:2] == (402, "card_declined")
         assert answer.json()["error"]["decline_code"] == "generic_decline"
+        assert "payment_id" not in answer.json()["error"]
+        named.add(answer.json()["error"]["hold_id"])
         assert ("idempotent-replayed" in answer.headers) is replayed
     (failed,) = merchant.get("/v1/holds", status="failed")["data"]
+    assert named == {failed["id"]}
     assert (failed["failure_code"], failed["decline_code"]) == ("card_declined", "generic_decline")
     assert failed["closed_at"] is not None
     assert error(wallet.draw_answer(failed["id"], 50))[1] == "hold_unexpected_state"
