@@ -4,7 +4,7 @@ The hold's row decides: payments that race for it take turns, and what it has no
 by the database, too.  The network hears of it afterwards (flows/hold_presentations.py).
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -18,14 +18,20 @@ from domain.risk_signals import from_country
 from flows.hold_changes import CREATED, hold_key, missing, use_up_if_empty
 from flows.house import House
 from flows.payment_events import record_payment_event
-from flows.replies import Reply, earlier_reply, once
+from flows.replies import Reply, earlier_reply, once_decided
 from models.hold_draws import insert_drawn_payment
 from models.hold_top_ups import pending_top_up
 from models.holds import Named, key_of, lock_hold_and_find
-from models.test_clocks import business_now
 from runtime.database import Row, Transaction
 
 _STEP: Final = payments.transition("pending", "sell")
+
+
+class _Draw(NamedTuple):
+    """The locked hold as the draw leaves it, and whether nothing is left of it or on its way."""
+
+    hold: Row
+    empties: bool
 
 
 async def draw_payment(house: House, asking: Asking, request: PaymentRequest) -> Reply:
@@ -41,27 +47,29 @@ async def draw_payment(house: House, asking: Asking, request: PaymentRequest) ->
         if earlier is not None:
             return earlier
 
-    async def change(transaction: Transaction) -> Reply:
+    async def decide(transaction: Transaction) -> _Draw:
         hold = await _locked(house, asking, transaction, request)
-        payment = _new_payment(house, asking, hold, request)
+        left = {**hold, "amount_drawn": hold["amount_drawn"] + request.amount}
+        empty = not holds.left_of(left) and await pending_top_up(transaction, key_of(hold)) is None
+        return _Draw(left, empty)
+
+    async def write(transaction: Transaction, draw: _Draw) -> Reply:
+        payment = _new_payment(house, asking, draw.hold, request)
         await insert_drawn_payment(transaction, _stored(payment), _new_draw(house, payment))
         await record_payment_event(house, transaction, asking.request_id, payment, _STEP.event)
-        left = {**hold, "amount_drawn": hold["amount_drawn"] + request.amount}
-        if not holds.left_of(left) and await pending_top_up(transaction, key_of(hold)) is None:
-            await use_up_if_empty(house, transaction, asking.request_id, left)
+        if draw.empties:
+            await use_up_if_empty(house, transaction, asking.request_id, draw.hold)
         return Reply(CREATED, payments.resource(payment))
 
-    return await once(house, asking, change)
+    return await once_decided(house, asking, decide, write)
 
 
 async def _locked(
     house: House, asking: Asking, transaction: Transaction, request: PaymentRequest
 ) -> Row:
     """The hold, locked, if it has the money for this request."""
-    caller, key = asking.caller, hold_key(asking, request.hold_id or "")
+    key = hold_key(asking, request.hold_id or "")
     method_id, customer_id = _named(request)
-    # Before the row that waits is locked: see business_now.
-    now = await business_now(transaction, caller.merchant_id, caller.livemode, house.clock.now())
     hold = await lock_hold_and_find(transaction, key, Named(method_id, customer_id))
     if hold is None:
         raise missing()
@@ -78,7 +86,7 @@ async def _locked(
         raise Unprocessable("capture_not_supported", "capture")
     if hold["currency"] != request.currency:
         raise Unprocessable("currency_mismatch", "currency")
-    holds.check_active(hold, now)
+    holds.check_active(hold, hold["frozen_time"] or house.clock.now())
     holds.check_draw(hold, request.amount)
     return hold
 

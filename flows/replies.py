@@ -6,7 +6,7 @@ as its code and values, so that a repetition is refused in the same words.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
@@ -35,6 +35,7 @@ class Reply:
     of_person: UUID | None = None
 
 
+Decided = TypeVar("Decided")
 Change = Callable[[Transaction], Awaitable[Reply]]
 Beginning = Callable[[Transaction], Awaitable[Reply | None]]
 
@@ -70,6 +71,34 @@ async def begin_once(house: House, asking: Asking, change: Beginning) -> Reply |
             if reply is None:
                 return None
             await _keep_as_it_must_be(house, transaction, asking, reply)
+            return reply
+        await keep_refusal(transaction, idempotency.name_of(asking), refused)
+    raise refused
+
+
+async def once_decided(
+    house: House,
+    asking: Asking,
+    decide: Callable[[Transaction], Awaitable[Decided]],
+    write: Callable[[Transaction, Decided], Awaitable[Reply]],
+) -> Reply:
+    """Like `once`, for a change that looks and refuses first and only then writes.
+
+    Where `decide` refuses there is nothing to undo, so it has no savepoint.  Everything that
+    `write` runs, it runs for its effect alone: it travels with the reply, in one round trip.
+    """
+    async with house.database.transaction() as transaction:
+        earlier = await idempotency.claim(transaction, asking, house.clock.now())
+        if earlier is not None:
+            return replay(asking, await _unsealed(house, asking, earlier))
+        try:
+            decided = await decide(transaction)
+        except Unprocessable as refusal:
+            refused = refusal
+        else:
+            async with transaction.together():
+                reply = await write(transaction, decided)
+                await keep(transaction, asking, reply)
             return reply
         await keep_refusal(transaction, idempotency.name_of(asking), refused)
     raise refused

@@ -11,7 +11,7 @@ from models import counting
 from models.inserting import insert_row
 from models.ledger import post
 from models.tables import CUSTOMERS, HOLDS, IDEMPOTENCY_KEYS, PAYMENT_METHODS
-from models.test_clocks import not_held_back
+from models.test_clocks import clock_of, not_held_back
 from runtime.batches import FLAG, ID, MOMENT, NUMBER, word
 from runtime.database import Row, Transaction, compile_sql
 
@@ -92,11 +92,13 @@ def _alive(customer: sa.FromClause) -> sa.ColumnElement[bool]:
 
 
 def _lock_named() -> sa.sql.ClauseElement:
-    """The hold, locked, and whether what is named beside it is there.
+    """The hold, locked, whether what is named beside it is there, and what time it is.
 
     Joined by primary keys alone: a plan has no other index to choose (decision 0004).
     """
     method, customer = PAYMENT_METHODS, CUSTOMERS
+    mine = sa.bindparam("of_merchant", type_=ID), sa.bindparam("of_mode", type_=FLAG)
+    clock = clock_of(*mine)
     this_method = sa.and_(
         method.c.id == sa.bindparam("method_id", type_=ID),
         method.c.merchant_id == _HOLD.merchant_id,
@@ -110,8 +112,13 @@ def _lock_named() -> sa.sql.ClauseElement:
             HOLDS,
             _attached(method).label("method_found"),
             _alive(customer).label("customer_found"),
+            clock.c.frozen_time,
         )
-        .select_from(HOLDS.outerjoin(method, this_method).outerjoin(customer, this_customer))
+        .select_from(
+            HOLDS.outerjoin(method, this_method)
+            .outerjoin(customer, this_customer)
+            .outerjoin(clock, sa.true())
+        )
         .where(*_MINE)
         .with_for_update(of=HOLDS)
     )
@@ -176,7 +183,11 @@ async def lock_hold(transaction: Transaction, key: HoldKey) -> Row | None:
 
 
 async def lock_hold_and_find(transaction: Transaction, key: HoldKey, named: Named) -> Row | None:
-    """The locked hold with `method_found` and `customer_found`; None where there is none."""
+    """The locked hold with `method_found` and `customer_found`; None where there is none.
+
+    `frozen_time` is where the merchant's test clock stands, None without one.  It is held
+    before the hold is locked: see business_now.
+    """
     return await transaction.maybe(_LOCK_NAMED, **_of(key), **named._asdict())
 
 

@@ -165,6 +165,20 @@ def frozen_time_for(row: sa.FromClause) -> sa.ScalarSelect[Any]:
     )
 
 
+def clock_of(merchant: sa.BindParameter[UUID], mode: sa.BindParameter[bool]) -> sa.CTE:
+    """Where a merchant's test clock stands, `frozen_time`; no row without one.
+
+    As with `business_now` the clock stays until the transaction ends.  A statement that
+    joins this locks it before the rows that it locks itself: those come after its joins.
+    """
+    return (
+        sa.select(_CLOCK.frozen_time)
+        .where(_CLOCK.merchant_id == merchant, _CLOCK.livemode == mode)
+        .with_for_update(read=True, key_share=True)
+        .cte("clock")
+    )
+
+
 def not_held_back(
     table: sa.FromClause, due: sa.ColumnElement[Any], *waits: sa.ColumnElement[bool]
 ) -> sa.ColumnElement[bool]:
