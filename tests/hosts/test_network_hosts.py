@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.books import settle
 from tests.faults.buyers import Buyers
 from tests.faults.conftest import Kill
 from tests.faults.evidence import Evidence
@@ -14,6 +15,7 @@ from tests.journeys.test_disputes import answer, disputed
 from tests.journeys.test_disputes import ended as decided
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, told
+from tests.shop_holds import CEILING, GIVEN_BACK_WITHIN_SECONDS, Wallet, journal_of, presented
 from vault.networks.behaviours import Fault
 from vault.networks.outages import Outage
 
@@ -141,3 +143,26 @@ def test_disputes_come_and_go_over_the_same_connection(merchant: Merchant) -> No
     assert (dispute["status"], dispute["reason"]) == ("needs_response", "fraudulent")
     told(answer(merchant, dispute["id"], "winning_evidence " + "ü" * 9000), 200)
     assert decided(merchant, dispute["id"])["status"] == "won"
+
+
+def test_a_hold_is_drawn_on_and_given_back(fault_shop: Shop, merchant: Merchant) -> None:
+    wallet = Wallet(merchant)
+    hold = wallet.hold()["id"]
+    first, second = (wallet.draw(hold, amount)["id"] for amount in (6_000, 3_000))
+    told(wallet.top_up_answer(hold, 5_000), 200)
+    assert wallet.release(hold)["amount_drawn"] == 9_000
+    for payment in (first, second):
+        presented(fault_shop, payment)
+    refund = merchant.refund(first, amount=2_500)
+    path = f"/v1/payments/{first}/refunds/{refund['id']}"
+    eventually(lambda: merchant.get(path)["status"] == "succeeded", ENDS_SECONDS)
+    assert merchant.payment(first)["amount_refunded"] == 2_500
+    eventually(lambda: len(journal_of(fault_shop, hold)) == 5, GIVEN_BACK_WITHIN_SECONDS)
+    settle(fault_shop)
+    assert sorted(journal_of(fault_shop, hold)) == [
+        ("authorise", "approved", 5_000),
+        ("authorise", "approved", CEILING),
+        ("draw", "approved", 3_000),
+        ("draw", "approved", 6_000),
+        ("reverse", "approved", CEILING + 5_000 - 9_000),
+    ]
