@@ -155,9 +155,9 @@ def after_call(context: Any, case: Any, response: Any) -> None:
         CREATED[path].append(response.json()["id"])
 
 
-@schemathesis.deserializer(*YAML_MEDIA_TYPES, "text/html")
+@schemathesis.deserializer(*YAML_MEDIA_TYPES, "text/html", "text/csv")
 def as_text(context: Any, response: Any) -> str:
-    """The document describes its YAML, and pages, as the text that they are."""
+    """The document describes its YAML, pages and tables as the text that they are."""
     return str(response.content.decode())
 
 
