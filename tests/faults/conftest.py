@@ -56,7 +56,11 @@ def left_alone(patient: Merchant) -> dict[str, Any]:
 
 @pytest.fixture(autouse=True)
 def books_agree(fault_shop: Shop) -> Iterator[None]:
-    """After every fault the ledger sums to zero, and the networks say the same."""
+    """After every fault the ledger sums to zero, and the networks say the same.
+
+    A test that failed amid its fault spoils none that comes after it.
+    """
+    assert eventually(fault_shop.takes_payments, RESTART_SECONDS), "not ready again"
     yield
     agree(fault_shop)
 
@@ -95,10 +99,10 @@ def kill(fault_shop: Shop) -> Iterator[Kill]:
 
     yield now
     for name, process in killed.items():
-        assert eventually(_replaced(fault_shop, name, process), RESTART_SECONDS), name
+        assert eventually(replaced(fault_shop, name, process), RESTART_SECONDS), name
     if killed:
         assert eventually(fault_shop.takes_payments, RESTART_SECONDS), "not ready again"
 
 
-def _replaced(shop: Shop, name: str, process: int) -> Callable[[], bool]:
+def replaced(shop: Shop, name: str, process: int) -> Callable[[], bool]:
     return lambda: shop.serving.process_id(name) != process

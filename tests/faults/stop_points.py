@@ -18,11 +18,15 @@ import httpx
 from domain.ids import from_text
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
+from tests.vault.networks import misbehave
+from vault.networks.outages import Outage
 
 REACHED_SECONDS = 8.0
 RESTART_SECONDS = 20.0
 RECOVERED_SECONDS = 20.0
 GLANCE_SECONDS = 0.005
+# Within the 3 s of a network that is well.
+ANSWERS_AFTER_SECONDS = 2.0
 _WAITING = """SELECT pid FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
 # A worker may take up what was left after 10 s; the tests have no such patience.
@@ -96,6 +100,15 @@ class Scene:
         finally:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGCONT)
+
+    @contextmanager
+    def slow_network(self) -> Iterator[None]:
+        """It decides at once, and its answer takes as long as it takes us to notice."""
+        misbehave(self.shop.serving.directory, visa=Outage(delay_seconds=ANSWERS_AFTER_SECONDS))
+        try:
+            yield
+        finally:
+            misbehave(self.shop.serving.directory)
 
     def kill(self, name: str = "paymint-api") -> None:
         os.kill(self.shop.serving.process_id(name), signal.SIGKILL)
@@ -194,17 +207,19 @@ def with_the_question_on_its_way(scene: Scene, place: Place) -> None:
 
 
 def after_the_network_was_asked(scene: Scene, place: Place) -> None:
-    """It has decided and its answer takes 40 to 120 ms."""
-    scene.ask()
-    scene.reached(lambda: scene.decided(place["kind"]))
-    scene.kill()
+    """It has decided and its answer takes its time."""
+    with scene.slow_network():
+        scene.ask()
+        scene.reached(lambda: scene.decided(place["kind"]))
+        scene.kill()
 
 
 def with_both_ends_killed_after_the_network_was_asked(scene: Scene, place: Place) -> None:
-    scene.ask()
-    scene.reached(lambda: scene.decided(place["kind"]))
-    scene.kill()
-    scene.kill("paymint-vault")
+    with scene.slow_network():
+        scene.ask()
+        scene.reached(lambda: scene.decided(place["kind"]))
+        scene.kill()
+        scene.kill("paymint-vault")
 
 
 def after_it_answered(scene: Scene, place: Place) -> None:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from tests.business_clock import Frozen
-from tests.faults.conftest import Kill
+from tests.faults.conftest import Kill, replaced
 from tests.journeys.test_balance import walked
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
@@ -27,7 +27,10 @@ def test_a_day_of_payouts_survives_the_end_of(victim: str, fault_shop: Shop, kil
         clock.advance(DAY)
         if number == MERCHANTS // 2:
             # Some are paid out by now, some on their way, and the others come to be due.
+            process = fault_shop.serving.process_id(victim)
             kill(victim)
+            # What a killed server's children still answer is not its successor's.
+            assert eventually(replaced(fault_shop, victim, process), PAID_SECONDS)
             assert eventually(fault_shop.takes_payments, PAID_SECONDS)
     for merchant in merchants:
         assert eventually(partial(paid, merchant), PAID_SECONDS)
