@@ -99,6 +99,7 @@ GOOD = [f"Bearer {os.environ[f'PAYMINT_{kind}_KEY']}" for kind in ("SECRET", "PU
 VERSION = os.environ["PAYMINT_VERSION_UNDER_TEST"]
 CLOCKS = "/v1/test_helpers/clocks"
 ENDPOINTS = "/v1/webhook_endpoints"
+METHODS = "/v1/customers/{customer_id}/payment_methods"
 CLOCK_STEP = timedelta(minutes=10)
 
 STOCK: dict[str, list[str]] = json.loads(Path(os.environ["PAYMINT_STOCK"]).read_text())
@@ -200,6 +201,9 @@ def fill(path: str, body: dict[str, Any]) -> None:
     """What a body needs to be accepted now and then."""
     if path in ("/v1/payments", "/v1/holds"):
         with_lasting_method(body)
+    if path == METHODS and OWN_INSTRUMENT.fullmatch(str(body.get("token", ""))) and next(TURNS):
+        # Tokens are cards, and used once: of ten requests all might name another type.
+        body |= {"type": "card", "token": next(POOLS["tokens"])}
     items = body.get("payments")
     if path == "/v1/payments/batch" and isinstance(items, list) and 1 <= len(items) <= 100:
         items[0] = {
