@@ -200,14 +200,6 @@ def _forgetting(
     return forget, forget_all
 
 
-def _forgetting_all(keys: KeyRing, seals: Seals) -> Callable[[], None]:
-    def forget_all() -> None:
-        keys.forget_all()
-        seals.forget_all()
-
-    return forget_all
-
-
 def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:
     return payment.merchant_id, payment.key
 
