@@ -1,12 +1,13 @@
 """What was answered, held against what is stored: nothing lost, nothing twice."""
 
 from collections import Counter, defaultdict
-from typing import Any
+from typing import Any, Final
 
 from scripts.storm.diary import OF_HOLDS, RANK, SUCCESSES, Diary, Intention, Told
 from scripts.storm.found import Findings, Stored
 
 Row = dict[str, Any]
+_ENDED: Final = ("released", "expired")
 
 
 def compare_beliefs(diary: Diary, kept: Stored, findings: Findings) -> None:
@@ -137,11 +138,13 @@ def _compare_hold_counts(diary: Diary, kept: Stored, findings: Findings) -> None
     for key, count in keys.items():
         if count > 1 or key not in asked:
             findings.doubled.append(f"{count} holds under {key}")
+    additions = [each for each in diary.intentions if each.kind == "top_up"]
+    asked_for = Counter(each.payment for each in additions)
     possible = Counter(
-        each.payment
-        for each in diary.intentions
-        if each.kind == "top_up" and (each.success is not None or not each.certain)
+        each.payment for each in additions if each.success is not None or not each.certain
     )
     for row in kept.holds:
-        if row["top_ups"] > possible[f"hld_{row['id'].hex}"]:
+        # A hold that ended while the network approved an addition refuses it, and gives it back.
+        most = asked_for if row["status"] in _ENDED else possible
+        if row["top_ups"] > most[f"hld_{row['id'].hex}"]:
             findings.doubled.append(f"{row['top_ups']} additions to hold {row['id']}")
