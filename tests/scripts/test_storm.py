@@ -307,6 +307,16 @@ def test_nothing_is_found_where_nothing_is_wrong(tmp_path: Path) -> None:
     assert World().judged(tmp_path).all() == []
 
 
+def test_an_addition_that_ended_holds_refuse_is_not_doubled(tmp_path: Path) -> None:
+    """The network may have approved it meanwhile; it is given back with the rest."""
+    world = World()
+    refused = Told(422, "", code="hold_unexpected_state")
+    world.diary.intentions[6] = intention("top_up", 9, refused, HOLD, "hld")
+    assert world.judged(tmp_path).all() == []
+    world.kept.holds[0]["status"] = "active"
+    assert world.judged(tmp_path).doubled
+
+
 @pytest.mark.parametrize(("word", "crime"), CRIMES)
 def test_each_loss_and_each_doubling_is_found(
     word: str, crime: Callable[[World], None], tmp_path: Path
