@@ -1,5 +1,6 @@
 """What the tests share: the real product, and a throw-away PostgreSQL, each started once."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,22 @@ from tests.cluster import Cluster
 from tests.receiver import Receiver, receiving
 from tests.serving import STRICT, serving
 from tests.shop import Merchant, Shop
+
+
+def settings() -> dict[str, str]:
+    """What a stack that is started now would be told by the environment."""
+    return {name: value for name, value in os.environ.items() if name.startswith("PAYMINT_")}
+
+
+@pytest.fixture(scope="session")
+def settings_at_first() -> dict[str, str]:
+    return settings()
+
+
+@pytest.fixture(autouse=True)
+def settings_are_as_at_first(settings_at_first: dict[str, str]) -> None:
+    """No test before this one, and nothing that outlives it, has left a setting behind."""
+    assert settings() == settings_at_first
 
 
 @pytest.fixture(scope="session")

@@ -28,6 +28,7 @@ from tests.workers.house import MovableClock
 
 SECOND = 1.0
 GLANCE_SECONDS = 0.02
+LISTENS_SECONDS = 10.0
 
 
 async def code_of(house: House, token: str) -> str | None:
@@ -68,6 +69,10 @@ def test_records_in_valkey_are_sealed_and_believed_only_when_new(
 
     async def work(house: House) -> None:
         records = house.token_records
+        # When it begins to listen it believes nothing that was read before by the clock it has
+        # then: only after that may the clock be moved.
+        async with asyncio.timeout(LISTENS_SECONDS):
+            await house.announcements.listening()
         # What was read before this process listened is not believed, whatever it says.
         assert await code_of(house, token) is None
         assert await records.read(merchant, grant) is None
@@ -75,8 +80,9 @@ def test_records_in_valkey_are_sealed_and_believed_only_when_new(
         house.tokens.forget_all()
         clock.advance(timedelta(seconds=6))
         assert await code_of(house, token) is None
-        while not (found := await records.read(merchant, grant)):
-            await asyncio.sleep(GLANCE_SECONDS)
+        async with asyncio.timeout(LISTENS_SECONDS):
+            while not (found := await records.read(merchant, grant)):
+                await asyncio.sleep(GLANCE_SECONDS)
         assert (found["id"], found["merchant_id"]) == (grant, merchant)
         assert found["revoked_at"] is None
         sealed = valkey.get(name)

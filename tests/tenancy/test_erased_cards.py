@@ -25,7 +25,8 @@ UNUSED, USED, DETACHED, DELETED = (
     "4556015886206505",
 )
 SILENT = "4000009900000012"
-CVC = "7392"
+# Four digits that are no merchant category code: these are found in tables, too.
+CVC = "2718"
 AMEX = "346827630435344"
 ERASED_SECONDS = 15.0
 

@@ -16,13 +16,13 @@ NETWORK_MS = 2_000
 @pytest.fixture(scope="package")
 def impatient() -> Iterator[Shop]:
     """Doors whose limits are short enough to be waited for, before a slow card network."""
-    limits: dict[str, float | str] = {
-        "PAYMINT_HEAD_SECONDS": HEAD_SECONDS,
-        "PAYMINT_BODY_SECONDS": BODY_SECONDS,
-        "PAYMINT_STALL_SECONDS": STALL_SECONDS,
-        "PAYMINT_ANSWER_SECONDS": ANSWER_SECONDS,
-        "PAYMINT_IDLE_SECONDS": IDLE_SECONDS,
-        "PAYMINT_CONNECTIONS_MAX": CONNECTIONS_MAX,
+    limits = {
+        "PAYMINT_HEAD_SECONDS": f"{HEAD_SECONDS}",
+        "PAYMINT_BODY_SECONDS": f"{BODY_SECONDS}",
+        "PAYMINT_STALL_SECONDS": f"{STALL_SECONDS}",
+        "PAYMINT_ANSWER_SECONDS": f"{ANSWER_SECONDS}",
+        "PAYMINT_IDLE_SECONDS": f"{IDLE_SECONDS}",
+        "PAYMINT_CONNECTIONS_MAX": f"{CONNECTIONS_MAX}",
         "PAYMINT_DASHBOARD_ORIGIN": "http://localhost:5173",
     }
     yield from opened(limits, "--network-latency", str(NETWORK_MS))
@@ -31,16 +31,13 @@ def impatient() -> Iterator[Shop]:
 @pytest.fixture(scope="package")
 def secured() -> Iterator[Shop]:
     """Doors that serve https alone."""
-    yield from opened({"PAYMINT_HEAD_SECONDS": HEAD_SECONDS}, "--tls")
+    yield from opened({"PAYMINT_HEAD_SECONDS": f"{HEAD_SECONDS}"}, "--tls")
 
 
-def opened(environment: dict[str, float | str], *options: str) -> Iterator[Shop]:
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, f"{value}")
-        with serving(STRICT, "--port", "0", *options) as running:
-            shop = Shop(running)
-            try:
-                yield shop
-            finally:
-                shop.close()
+def opened(environment: dict[str, str], *options: str) -> Iterator[Shop]:
+    with serving(STRICT, "--port", "0", *options, **environment) as running:
+        shop = Shop(running)
+        try:
+            yield shop
+        finally:
+            shop.close()
