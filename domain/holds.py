@@ -34,6 +34,7 @@ TRANSITIONS: Final = (
     Transition("pending", "approve", "active", "hold.created"),
     Transition("pending", "fail", "failed", "hold.failed"),
     Transition("active", "top_up", "active", "hold.topped_up"),
+    Transition("active", "fail_top_up", "active", "hold.top_up_failed"),
     Transition("active", "use_up", "used_up", "hold.used_up"),
     Transition("active", "release", "released", "hold.released"),
     Transition("active", "expire", "expired", "hold.expired"),
@@ -97,6 +98,11 @@ def topped_up(hold: Mapping[str, Any], amount: int) -> Change:
         "amount_authorized": hold["amount_authorized"] + amount,
     }
     return _changed(hold, "top_up", changed)
+
+
+def not_topped_up(hold: Mapping[str, Any]) -> Change:
+    """The network has not set more aside; nothing but this news comes of it."""
+    return _changed(hold, "fail_top_up", {})
 
 
 def used_up(hold: Mapping[str, Any], at: datetime) -> Change:

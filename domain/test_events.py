@@ -41,6 +41,7 @@ _AFTER: Final[dict[str, dict[str, Any]]] = {
         **_UNDRAWN,
     },
     "hold.topped_up": {"status": "active"},
+    "hold.top_up_failed": {"status": "active"},
     "hold.used_up": {"status": "used_up"},
     "hold.released": {"status": "released"},
     "hold.expired": {"status": "expired"},

@@ -4,21 +4,19 @@ Used by the request that asked and by the worker that resumes it; whoever is sec
 the other's word and changes nothing.  The hold's row is locked before all that hangs on it.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 import orjson
 
-from adapters.vault_door import NotBegun, Unknown
 from contract import relay
 from domain import holds
 from domain.callers import Asking
 from domain.holds import Change, Decline
 from domain.ids import from_text
 from domain.payments import NETWORK_UNAVAILABLE
-from domain.refusals import Declined, Missing, Refusal, Unavailable
+from domain.refusals import Declined, Missing, Refusal
 from flows.house import House
 from flows.replies import keep_refusal
 from models import idempotency
@@ -31,9 +29,6 @@ from runtime.database import Row, Transaction
 OK: Final = 200
 CREATED: Final = 201
 ACCEPTED: Final = 202
-# The blueprint's time-out of a card network, the question after an unknown outcome included.
-AUTHORISE_SECONDS: Final = 3.0
-SHORTEST_RESOLVE_SECONDS: Final = 0.1
 _APPROVED: Final = "approved"
 
 
@@ -56,37 +51,6 @@ def hold_key(asking: Asking, hold_id: str) -> HoldKey:
 def missing() -> Missing:
     """404: this merchant has no such hold in this mode."""
     return Missing("resource_missing", "hold_id")
-
-
-async def ask_network(house: House, message: relay.Authorise) -> relay.Answer | None:
-    """A decision or a rejection; None where it is not known what became of it.
-
-    Raises NotBegun where the network was certainly not asked and never will be.
-    """
-    began = house.clock.monotonic()
-    try:
-        return await house.vault.call(message, AUTHORISE_SECONDS)
-    except Unknown:
-        left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
-    if left <= SHORTEST_RESOLVE_SECONDS:
-        return None
-    resolution: relay.Answer | None = None
-    with suppress(NotBegun, Unknown):
-        resolution = await house.vault.call(_resolve(message), left)
-    if not isinstance(resolution, relay.Resolution):
-        return None
-    if resolution.state == "never_begun":
-        raise NotBegun("never begun")
-    return resolution.decision
-
-
-def _resolve(message: relay.Authorise) -> relay.Resolve:
-    return relay.Resolve(
-        request_id=message.request_id,
-        merchant_id=message.merchant_id,
-        livemode=message.livemode,
-        attempt_id=message.attempt_id,
-    )
 
 
 def authorisation(request_id: str, hold: Row) -> relay.Authorise:
@@ -120,18 +84,6 @@ def increment(request_id: str, hold: Row, top_up: Row) -> relay.Authorise:
     )
 
 
-def is_away(answer: relay.Answer) -> bool:
-    """The network was certainly not asked, because it answers nobody: it will be."""
-    return isinstance(answer, relay.Rejected) and answer.code == NETWORK_UNAVAILABLE
-
-
-def rejection(rejected: relay.Rejected) -> Refusal:
-    """Why the vault would not ask: the card is gone, or a worker took the request for lost."""
-    if rejected.code == "attempt_fenced":
-        return Unavailable()
-    return Missing("resource_missing", "payment_method_id")
-
-
 def refusal_of(hold: Row) -> Declined | None:
     """The 402 that a failed hold is answered with; None where it did not fail."""
     if hold["status"] != "failed":
@@ -142,7 +94,8 @@ def refusal_of(hold: Row) -> Declined | None:
 
 
 def _decline_of(decision: relay.Decision) -> Decline:
-    return Decline(decision.network, decision.code, decision.decline_code)
+    # Where no network decided, it has no name.
+    return Decline(decision.network or None, decision.code, decision.decline_code)
 
 
 async def record_answer(
@@ -218,9 +171,11 @@ async def _end_top_up(
         await apply(house, transaction, request_id, hold, change)
         return Ended(change.hold, None)
     await end_top_up(transaction, top_up, "failed")
-    after = await use_up_if_empty(house, transaction, request_id, hold)
     if not active:
-        return Ended(after, holds.unexpected(hold["status"]))
+        return Ended(hold, holds.unexpected(hold["status"]))
+    change = holds.not_topped_up(hold)
+    await apply(house, transaction, request_id, hold, change)
+    after = await use_up_if_empty(house, transaction, request_id, change.hold)
     if decision is None:
         return Ended(after, Declined("processing_error"))
     decline = _decline_of(decision)

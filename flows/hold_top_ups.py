@@ -3,35 +3,32 @@
 The hold can be drawn on meanwhile; its ceiling grows with the answer.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from adapters.vault_door import NotBegun
 from contract import relay
 from domain import holds
 from domain.callers import Asking
-from domain.refusals import Missing, Unavailable
+from domain.refusals import Declined, Missing, Unavailable
+from flows.hold_asking import ask
 from flows.hold_changes import (
     ACCEPTED,
     OK,
     Ended,
-    ask_network,
     hold_key,
     increment,
-    is_away,
     keep_reply,
     missing,
     record_top_up,
-    rejection,
     use_up_if_empty,
 )
 from flows.house import House
-from flows.replies import Reply, begin_once, earlier_reply
+from flows.replies import Reply, begin_once
 from models.hold_top_ups import insert_top_up, lock_top_up, pending_top_up, withdraw_top_up
-from models.holds import Named, find_named, free_key, key_of, lock_hold, read_hold
+from models.holds import Named, find_named, free_key, key_of, lock_hold
 from models.test_clocks import business_now
-from runtime.database import DatabaseUnavailable, Row, Transaction
+from runtime.database import Row, Transaction
 
 RESUME_AFTER: Final = timedelta(seconds=10)
 
@@ -55,12 +52,7 @@ async def top_up_hold(house: House, asking: Asking, hold_id: str, amount: int) -
     reply = await begin_once(house, asking, begin)
     if reply is not None:
         return reply
-    hold, top_up = begun[-1]
-    try:
-        return await _ask_and_record(house, asking, hold, top_up)
-    except DatabaseUnavailable:
-        # Recorded, and perhaps approved: a worker finishes it (see flows/holds.py).
-        return Reply(ACCEPTED, holds.resource(hold))
+    return await ask(house, asking, _Addition(house, asking.request_id, *begun[-1]))
 
 
 async def _standing(house: House, asking: Asking, transaction: Transaction, hold_id: str) -> Row:
@@ -97,60 +89,56 @@ def _new_top_up(house: House, asking: Asking, hold: Row, amount: int) -> Row:
     }
 
 
-async def _ask_and_record(house: House, asking: Asking, hold: Row, top_up: Row) -> Reply:
-    try:
-        answer = await ask_network(house, increment(asking.request_id, hold, top_up))
-    except NotBegun as silence:
-        await _withdraw(house, asking, hold, top_up)
-        raise Unavailable from silence
-    if answer is None or is_away(answer):
-        return await _queue(house, asking, hold, top_up)
-    if isinstance(answer, relay.Rejected):
-        if not await _withdraw(house, asking, hold, top_up):
-            return await _overtaken(house, asking, hold)
-        raise rejection(answer)
-    if not isinstance(answer, relay.Decision):
-        raise TypeError("the vault answers an authorisation with a decision")
-    if answer.velocity_flag:
-        asking.risk_signals["velocity_flag"] = True
-    ended = await record_top_up(house, asking.request_id, top_up, answer)
-    if ended is None:
-        return await _overtaken(house, asking, hold)
-    if ended.refusal is not None:
-        raise ended.refusal
-    return Reply(OK, holds.resource(ended.hold))
+@dataclass(frozen=True, slots=True)
+class _Addition:
+    """A recorded top-up that the network is asked for."""
 
+    house: House
+    request_id: str
+    hold: Row
+    top_up: Row
 
-async def _withdraw(house: House, asking: Asking, hold: Row, top_up: Row) -> bool:
-    """The network was certainly not asked: nothing was done, and the key is free again."""
-    async with house.database.transaction() as transaction:
-        locked = await lock_hold(transaction, key_of(hold))
-        if locked is None or not await withdraw_top_up(transaction, top_up):
-            return False
-        await free_key(transaction, top_up)
-        # It was drawn empty while this was on its way.
-        await use_up_if_empty(house, transaction, asking.request_id, locked)
-    return True
+    @property
+    def message(self) -> relay.Authorise:
+        return increment(self.request_id, self.hold, self.top_up)
 
+    @property
+    def waiting(self) -> Row:
+        return self.hold
 
-async def _queue(house: House, asking: Asking, hold: Row, top_up: Row) -> Reply:
-    """The answer is unknown: a worker goes on asking."""
-    async with house.database.transaction() as transaction:
-        locked = await lock_hold(transaction, key_of(hold))
-        row = await lock_top_up(transaction, top_up)
-        waits = locked is not None and row is not None and row["status"] == "pending"
-        if locked is not None and waits:
-            await keep_reply(transaction, top_up, Ended(locked, None), ACCEPTED)
-    if locked is None or not waits:
-        return await _overtaken(house, asking, hold)
-    return Reply(ACCEPTED, holds.resource(locked))
+    async def record(self, decision: relay.Decision) -> tuple[int, Ended] | None:
+        ended = await record_top_up(self.house, self.request_id, self.top_up, decision)
+        return None if ended is None else (OK, ended)
 
+    async def withdraw(self) -> bool:
+        async with self.house.database.transaction() as transaction:
+            locked = await lock_hold(transaction, key_of(self.hold))
+            if locked is None or not await withdraw_top_up(transaction, self.top_up):
+                return False
+            await free_key(transaction, self.top_up)
+            # It was drawn empty while this was on its way.
+            await use_up_if_empty(self.house, transaction, self.request_id, locked)
+        return True
 
-async def _overtaken(house: House, asking: Asking, hold: Row) -> Reply:
-    """A worker took this request for lost and finished it: its word is the reply."""
-    earlier = await earlier_reply(house, asking)
-    if earlier is not None:
-        return replace(earlier, replayed=False)
-    async with house.database.reading() as transaction:
-        row = await read_hold(transaction, key_of(hold))
-    return Reply(OK, holds.resource(row or hold))
+    async def queue(self) -> Row | None:
+        async with self.house.database.transaction() as transaction:
+            locked = await lock_hold(transaction, key_of(self.hold))
+            row = await lock_top_up(transaction, self.top_up)
+            if locked is None or row is None or row["status"] != "pending":
+                return None
+            await keep_reply(transaction, self.top_up, Ended(locked, None), ACCEPTED)
+        return locked
+
+    async def found(self) -> Reply:
+        async with self.house.database.transaction() as transaction:
+            hold = await lock_hold(transaction, key_of(self.hold))
+            row = await lock_top_up(transaction, self.top_up)
+        if hold is None or row is None:
+            raise Unavailable
+        if row["status"] in ("pending", "succeeded"):
+            status = ACCEPTED if row["status"] == "pending" else OK
+            return Reply(status, holds.resource(hold))
+        if hold["status"] != "active":
+            raise holds.unexpected(hold["status"])
+        # Why is told to the key that it was asked under, and to nobody else.
+        raise Declined("processing_error")

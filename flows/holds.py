@@ -4,34 +4,31 @@ As with payments, two commits around one network call, none of them open across 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from adapters.vault_door import NotBegun
 from contract import relay
 from domain import holds
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing, Unavailable, Unprocessable
 from flows import pages
+from flows.hold_asking import ask
 from flows.hold_changes import (
     ACCEPTED,
     CREATED,
     Ended,
-    ask_network,
     authorisation,
     hold_key,
-    is_away,
     keep_reply,
     missing,
     record_answer,
     refusal_of,
-    rejection,
 )
 from flows.house import House
-from flows.replies import Reply, begin_once, earlier_reply
+from flows.replies import Reply, begin_once
 from models.holds import (
     Named,
     find_named,
@@ -45,7 +42,7 @@ from models.holds import (
 from models.paging import read_counted_page
 from models.tables import HOLDS
 from models.test_clocks import business_now
-from runtime.database import DatabaseUnavailable, Row, Transaction
+from runtime.database import Row, Transaction
 
 # A request is over long before; from then on a worker may take the hold up.
 RESUME_AFTER: Final = timedelta(seconds=10)
@@ -79,13 +76,7 @@ async def create_hold(house: House, asking: Asking, request: HoldRequest) -> Rep
     reply = await begin_once(house, asking, begin)
     if reply is not None:
         return reply
-    hold = begun[-1]
-    try:
-        return await _authorise(house, asking, hold)
-    except DatabaseUnavailable:
-        # It is recorded, and perhaps approved: a worker finds out once the database is
-        # back, so 503, which promises that nothing was done, would be a lie.
-        return Reply(ACCEPTED, holds.resource(holds.queued(hold, house.clock.now())))
+    return await ask(house, asking, _NewHold(house, asking.request_id, begun[-1]))
 
 
 async def retrieve_hold(house: House, asking: Asking, hold_id: str) -> dict[str, Any]:
@@ -165,59 +156,47 @@ async def _checked(
     return method_id, customer_id
 
 
-async def _authorise(house: House, asking: Asking, hold: Row) -> Reply:
-    try:
-        answer = await ask_network(house, authorisation(asking.request_id, hold))
-    except NotBegun as silence:
-        await _withdraw(house, hold)
-        raise Unavailable from silence
-    if answer is None or is_away(answer):
-        return await _queue(house, asking, hold)
-    if isinstance(answer, relay.Rejected):
-        if not await _withdraw(house, hold):
-            return await _overtaken(house, asking, hold)
-        raise rejection(answer)
-    if not isinstance(answer, relay.Decision):
-        raise TypeError("the vault answers an authorisation with a decision")
-    if answer.velocity_flag:
-        asking.risk_signals["velocity_flag"] = True
-    ended = await record_answer(house, asking.request_id, hold, answer)
-    if ended is None:
-        return await _overtaken(house, asking, hold)
-    if ended.refusal is not None:
-        raise ended.refusal
-    return Reply(CREATED, holds.resource(ended.hold))
+@dataclass(frozen=True, slots=True)
+class _NewHold:
+    """A recorded hold that the network is asked for."""
 
+    house: House
+    request_id: str
+    hold: Row
 
-async def _withdraw(house: House, hold: Row) -> bool:
-    async with house.database.transaction() as transaction:
-        return await withdraw_hold(transaction, hold)
+    @property
+    def message(self) -> relay.Authorise:
+        return authorisation(self.request_id, self.hold)
 
+    @property
+    def waiting(self) -> Row:
+        return holds.queued(self.hold, self.house.clock.now())
 
-async def _queue(house: House, asking: Asking, hold: Row) -> Reply:
-    """The answer is unknown: a worker goes on asking, from now on."""
-    queued = None
-    async with house.database.transaction() as transaction:
-        locked = await lock_hold(transaction, key_of(hold))
-        if locked is not None and locked["status"] == "pending":
-            queued = holds.queued(locked, house.clock.now())
+    async def record(self, decision: relay.Decision) -> tuple[int, Ended] | None:
+        ended = await record_answer(self.house, self.request_id, self.hold, decision)
+        return None if ended is None else (CREATED, ended)
+
+    async def withdraw(self) -> bool:
+        async with self.house.database.transaction() as transaction:
+            return await withdraw_hold(transaction, self.hold)
+
+    async def queue(self) -> Row | None:
+        async with self.house.database.transaction() as transaction:
+            locked = await lock_hold(transaction, key_of(self.hold))
+            if locked is None or locked["status"] != "pending":
+                return None
+            queued = holds.queued(locked, self.house.clock.now())
             await save_hold(transaction, locked, queued)
-            await keep_reply(transaction, hold, Ended(queued, None), ACCEPTED)
-    if queued is None:
-        return await _overtaken(house, asking, hold)
-    return Reply(ACCEPTED, holds.resource(queued))
+            await keep_reply(transaction, self.hold, Ended(queued, None), ACCEPTED)
+        return queued
 
-
-async def _overtaken(house: House, asking: Asking, hold: Row) -> Reply:
-    """A worker resumed it meanwhile: its word stands, and is the reply."""
-    earlier = await earlier_reply(house, asking)
-    if earlier is not None:
-        return replace(earlier, replayed=False)
-    async with house.database.reading() as transaction:
-        row = await read_hold(transaction, key_of(hold))
-    if row is None:
-        raise Unavailable
-    refusal = refusal_of(row)
-    if refusal is not None:
-        raise refusal
-    return Reply(ACCEPTED if row["status"] == "pending" else CREATED, holds.resource(row))
+    async def found(self) -> Reply:
+        async with self.house.database.reading() as transaction:
+            hold = await read_hold(transaction, key_of(self.hold))
+        if hold is None:
+            raise Unavailable
+        refusal = refusal_of(hold)
+        if refusal is not None:
+            raise refusal
+        status = ACCEPTED if hold["status"] == "pending" else CREATED
+        return Reply(status, holds.resource(hold))

@@ -95,8 +95,10 @@ async def _ask_and_record(house: House, asking: Asking, payment: Row) -> Reply:
     try:
         decision = await ask_network(house, asking.request_id, payment)
     except NotBegun as silence:
-        await _undo(house, asking, payment)
-        raise Unavailable from silence
+        if await _undo(house, asking, payment):
+            raise Unavailable from silence
+        # A worker has begun it anew: what becomes of it is read below.
+        decision = None
     except Unknown:
         decision = None
     return await _record_answer(house, asking, payment, decision)
@@ -122,13 +124,21 @@ async def _record_answer(
                 await keep(transaction, asking, reply)
     if refusal is not None:
         raise refusal
-    return reply if ours else await _overtaken(house, asking, reply)
+    return reply if ours else await _overtaken(house, asking, locked)
 
 
-async def _overtaken(house: House, asking: Asking, reply: Reply) -> Reply:
-    """A worker took this request for lost and finished it: its word is the reply."""
+async def _overtaken(house: House, asking: Asking, payment: Row) -> Reply:
+    """A worker took this request for lost and finished it: its word is the reply.
+
+    Raises 422 `payment_unexpected_state` where the network declined, as the worker heard it.
+    """
     earlier = await earlier_reply(house, asking)
-    return reply if earlier is None else replace(earlier, replayed=False)
+    if earlier is not None:
+        return replace(earlier, replayed=False)
+    if payment["status"] == "authorized" and payment["operation"] is None:
+        # It was put back as it was before, so it was not done.
+        raise Unprocessable("payment_unexpected_state", status=payment["status"])
+    return _reply(payment)
 
 
 def _reply(payment: Row) -> Reply:
@@ -136,15 +146,19 @@ def _reply(payment: Row) -> Reply:
     return Reply(status, payments.resource(payment))
 
 
-async def _undo(house: House, asking: Asking, payment: Row) -> None:
-    """The network was certainly not asked: nothing was done, and the key is free again."""
+async def _undo(house: House, asking: Asking, payment: Row) -> bool:
+    """The network was certainly not asked: nothing was done, and the key is free again.
+
+    False where a worker has gone on in this request's place.
+    """
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None or not _still_ours(locked, payment):
-            return
+            return False
         await save_payment(transaction, locked, put_back(locked))
         if asking.once is not None:
             await idempotency.release(transaction, asking)
+    return True
 
 
 def _still_ours(locked: Row, payment: Row) -> bool:

@@ -222,7 +222,8 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
         with house.room.waiting(asking.request_id):
             answer = await house.vault.call(message, AUTHORISE_SECONDS)
     except NotBegun as silence:
-        await _withdraw(house, payment)
+        if not await _withdraw(house, payment):
+            return await _overtaken(house, asking, payment)
         raise Unavailable from silence
     except Unknown:
         left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)

@@ -30,6 +30,9 @@ from tests.shop import Merchant, Shop
 from tests.shop_holds import CEILING, WEEK, Wallet, journal_of
 
 MOMENTS = ("before", "after")
+DECLINED = relay.Decision(
+    outcome="declined", network="visa", code="card_declined", decline_code="generic_decline"
+)
 # What the stack's own worker is not to see: it works by the wall clock.
 LATER = timedelta(hours=1)
 DUTIES = (
@@ -71,10 +74,14 @@ class HoldTill:
     async def recover(self) -> None:
         """Two turns of the worker's rounds, each as if the time for it had come."""
         for _ in range(2):
-            self.till.clock.advance(timedelta(seconds=11))
-            for lease, work in DUTIES:
-                for row in await lease(self.till.house, 50):
-                    await work(self.till.house, row)
+            await self.recover_once()
+
+    async def recover_once(self) -> None:
+        """One turn of them."""
+        self.till.clock.advance(timedelta(seconds=11))
+        for lease, work in DUTIES:
+            for row in await lease(self.till.house, 50):
+                await work(self.till.house, row)
 
 
 def play(shop: Shop, merchant: Merchant, story: Callable[[HoldTill], Awaitable[None]]) -> None:
@@ -232,6 +239,25 @@ def test_a_vault_that_refuses_the_call_leaves_no_trace(shop: Shop, merchant: Mer
 
 async def refused() -> None:
     raise Refused("busy")
+
+
+def test_an_addition_that_waited_in_vain_is_told(shop: Shop, merchant: Merchant) -> None:
+    async def story(till: HoldTill) -> None:
+        hold = (await till.hold()).resource["id"]
+        till.till.door.instead[relay.Authorise] = relay.Rejected(code="network_unavailable")
+        assert (await till.top_up(hold)).status == 202
+        # Nothing of it is left, and more may come.
+        await till.draw(hold, CEILING)
+        till.till.door.instead[relay.Authorise] = DECLINED
+        await till.recover()
+        told = {event["type"]: event for event in merchant.events()}
+        failed, used_up = told["hold.top_up_failed"], told["hold.used_up"]
+        assert (failed["sequence"], used_up["sequence"]) == (2, 3)
+        stands = failed["data"]["object"]
+        assert (stands["status"], stands["amount"]) == ("active", CEILING)
+        assert (stands["amount_drawn"], stands["amount_remaining"]) == (CEILING, 0)
+
+    play(shop, merchant, story)
 
 
 def test_a_hold_that_no_answer_comes_for_fails_at_its_deadline(

@@ -22,6 +22,7 @@ STATUSES = {
     "hold.created": "active",
     "hold.failed": "failed",
     "hold.topped_up": "active",
+    "hold.top_up_failed": "active",
     "hold.used_up": "used_up",
     "hold.released": "released",
     "hold.expired": "expired",
