@@ -216,3 +216,22 @@ def test_what_is_not_sent_is_done_later_under_the_same_attempt(
         await answered_once(till, request, operation)
 
     played(served, scenario)
+
+
+@pytest.mark.parametrize("operation", ["authorise", "capture", "reverse"])
+def test_what_a_network_is_still_at_is_not_decided(operation: str, served: House) -> None:
+    """Only a refund may be pending: anything else is asked about until it is said."""
+
+    async def scenario(till: Till) -> None:
+        authorises = operation == "authorise"
+        request = await (till.authorisation() if authorises else follow_up(till, operation))
+        till.network.in_progress = {operation}
+        await is_lost(till, request)
+        age(served, request.attempt_id)
+        assert await till.resolve(request.attempt_id) == UNDECIDED
+        till.network.in_progress = set()
+        found = await till.resolve(request.attempt_id)
+        assert found.decision is not None and found.decision.outcome == "approved"
+        assert kinds(till, request.payment_id)[-1] == operation
+
+    played(served, scenario)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from adapters.keys import file_provider
 from contract import relay
 from runtime.clock import SystemClock
@@ -45,6 +47,8 @@ class LosingNetwork:
     real: SimulatedNetworks
     calls_lost: set[str] = field(default_factory=set)
     answers_lost: set[str] = field(default_factory=set)
+    # What it says of the same is that it is still at it.
+    in_progress: set[str] = field(default_factory=set)
 
     async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
         return await self._lose("authorise", self.real.authorise(order, charge))
@@ -59,7 +63,8 @@ class LosingNetwork:
         return await self._lose("refund", self.real.refund(order, approval))
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
-        return await self.real.inquire(network, attempt_id)
+        decision = await self.real.inquire(network, attempt_id)
+        return _begun(decision) if decision is not None and self.in_progress else decision
 
     async def echo(self, network: str) -> None:
         await self.real.echo(network)
@@ -71,7 +76,11 @@ class LosingNetwork:
         decision = await call
         if name in self.answers_lost:
             raise NetworkSilent
-        return decision
+        return _begun(decision) if name in self.in_progress else decision
+
+
+def _begun(decision: relay.Decision) -> relay.Decision:
+    return msgspec.structs.replace(decision, outcome="pending")
 
 
 def _never_made(call: Any) -> None:

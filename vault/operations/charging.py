@@ -32,6 +32,7 @@ from vault.store.attempts import (
     beginning_of,
     decode_decision,
     hold_of,
+    may_settle,
     refusal_of,
 )
 
@@ -115,6 +116,8 @@ class Charging:
         except NetworkUnreached:
             await self._withdraw(request)
             return relay.Rejected(code="network_unavailable")
+        if not may_settle(decision, str(type(request).__struct_config__.tag)):
+            raise CallUndecided
         return await self._decided(request, decision)
 
     async def _withdraw(self, request: Chargeable) -> None:

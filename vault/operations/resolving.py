@@ -5,7 +5,7 @@ from uuid import UUID
 from contract import relay
 from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached
 from vault.operations.charging import Charging
-from vault.store.attempts import AUTHORISE, AttemptStore, Found
+from vault.store.attempts import AUTHORISE, AttemptStore, Found, may_settle
 
 _NEVER = relay.Resolution(state="never_begun")
 _UNDECIDED = relay.Resolution(state="undecided")
@@ -50,6 +50,8 @@ class Resolving:
                 # Asked for again, it is put to the network again: no attempt takes its place.
                 return _UNDECIDED
             return await self._give_up(attempt_id, merchant_id)
+        if not may_settle(decision, found.operation):
+            return _UNDECIDED
         if decision != found.decision:
             await self._attempts.decide(attempt_id, merchant_id, decision)
         return relay.Resolution(state="decided", decision=decision)

@@ -21,6 +21,7 @@ from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP, DRAW
 from vault.store.tables import attempts
 
 AUTHORISE = str(relay.Authorise.__struct_config__.tag)
+REFUND = str(relay.Refund.__struct_config__.tag)
 # A row that neither began nor shows why lost a race with a commit that it did not see.
 LOOKS_AT_A_RACE = 3
 # An attempt this old is in nobody's hands: it was put to the network within 3 s of its
@@ -215,6 +216,14 @@ def hold_of(request: Chargeable) -> UUID | None:
     if isinstance(request, relay.Authorise | relay.Capture):
         return request.hold_id
     return None
+
+
+def may_settle(decision: relay.Decision, operation: str | None) -> bool:
+    """Whether a decision says what became of this operation: only refunds are pending.
+
+    Of anything else a network that says "in progress" has decided nothing yet.
+    """
+    return decision.outcome != "pending" or operation == REFUND
 
 
 def decode_decision(result: str) -> relay.Decision:
