@@ -5,8 +5,9 @@ import os
 import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -14,6 +15,9 @@ import uvloop
 from prometheus_client import REGISTRY
 
 from runtime.clock import SystemClock
+from scripts.launcher.certificates import ensure_certificates
+from scripts.networking.main import server_tls
+from tests.cluster import free_port
 from tests.vault.networks import (
     NOTICED_SECONDS,
     PATIENCE,
@@ -28,12 +32,20 @@ from tests.vault.networks import (
 from tests.vault.test_simulator import card, charge, order
 from vault.networks.behaviours import Fault
 from vault.networks.iso8583.client import Iso8583Networks, client_tls
-from vault.networks.iso8583.codec import TEXT_PARTS
+from vault.networks.iso8583.codec import TEXT_PARTS, pack, unpack
 from vault.networks.iso8583.connection import Connection
 from vault.networks.iso8583.link import Link, Patience
-from vault.networks.iso8583.messages import AUTHORISATION, card_fields, order_fields
+from vault.networks.iso8583.messages import (
+    APPROVED,
+    AUTHORISATION,
+    answer_fields,
+    answer_type,
+    card_fields,
+    order_fields,
+)
 from vault.networks.network import NetworkSilent, NetworkUnreached, Order
 from vault.networks.outages import Outage
+from vault.settings import Address
 
 NUMBER = "4242424242424242"
 IN_FLIGHT = 50
@@ -260,3 +272,81 @@ def test_a_host_stops_and_starts_in_good_order(built: Hosts) -> None:
         assert link_of(client).up
 
     play(built, scenario)
+
+
+class OutOfStep(asyncio.Protocol):
+    """A network whose second answer is one byte longer than it says."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._answers = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._rest += data
+        while self._rest:
+            end = 2 + int.from_bytes(self._rest[:2])
+            asked, self._rest = unpack(self._rest[2:end]), self._rest[end:]
+            answer = pack(answer_type(asked.mti), answer_fields(asked, APPROVED))
+            self._answers += 1
+            length = len(answer) - (self._answers == 2)
+            self._transport.write(length.to_bytes(2) + answer)
+
+
+def test_a_stream_that_is_out_of_step_is_ended() -> None:
+    """Where the next message begins is not known any more: a new connection knows it."""
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[Link] = loop.create_future()
+        asked: list[asyncio.Task[str]] = []
+        server = await loop.create_server(OutOfStep, "127.0.0.1", free_port())
+        host, port = server.sockets[0].getsockname()
+        _, link = await loop.create_connection(
+            lambda: Link("visa", SystemClock(), Patience(), lambda *_: None, lost.set_result),
+            host,
+            port,
+        )
+        await link.sign_on()
+        for _ in range(3):
+            asked.append(asyncio.create_task(ended(link.echo())))
+            await asyncio.sleep(0.1)
+        async with asyncio.timeout(SETTLED_SECONDS):
+            assert await lost is link
+        assert "answered" not in await asyncio.gather(*asked)
+        server.close()
+
+    uvloop.run(scenario())
+
+
+class Dropping(OutOfStep):
+    """A network that takes a sign-on and ends the connection."""
+
+    times = 0
+
+    def data_received(self, data: bytes) -> None:
+        type(self).times += 1
+        super().data_received(data)
+        self._transport.close()
+
+
+def test_a_network_that_drops_whom_it_took_in_is_left_in_peace(tmp_path: Path) -> None:
+    ensure_certificates(tmp_path, datetime.now(UTC))
+    address = Address("visa", "127.0.0.1", free_port())
+
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        tls = server_tls(tmp_path)
+        server = await loop.create_server(Dropping, address.host, address.port, ssl=tls)
+        client = Iso8583Networks([address], client_tls(tmp_path), SystemClock(), PATIENCE)
+        for connection in connections(client):
+            connection.start()
+        await asyncio.sleep(2.0)
+        await client.close()
+        server.close()
+
+    uvloop.run(scenario())
+    # 20 ms, 40 ms, ... 1 s, each shortened by half at most.
+    assert 3 <= Dropping.times <= 12

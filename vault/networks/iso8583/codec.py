@@ -8,7 +8,9 @@ that a network would not read, and nothing is believed that a network may not sa
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-MESSAGE_MAX_BYTES: Final = 16 * 1024
+# The longest of ours has some 9 kB.  Two characters of a message that are taken for a length
+# mean more than this, so a stream that is out of step is noticed at once.
+MESSAGE_MAX_BYTES: Final = 10 * 1024
 # A peer cannot fill our memory with bitmaps that nobody uses.
 REMEMBERED_SHAPES: Final = 256
 

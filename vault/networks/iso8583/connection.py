@@ -18,6 +18,8 @@ CONNECT_SECONDS: Final = 2.0
 BACKOFF_FIRST_SECONDS: Final = 0.02
 BACKOFF_MAX_SECONDS: Final = 1.0
 BACKOFF_GROWTH: Final = 2
+# A network that takes us in and drops us at once is away like one that takes nobody in.
+LASTING_SECONDS: Final = 0.1
 HOST_NAME: Final = "paymint-network"
 
 
@@ -67,9 +69,11 @@ class Connection:
         pause = BACKOFF_FIRST_SECONDS
         while True:
             if await self._connect():
-                pause = BACKOFF_FIRST_SECONDS
+                up_at = self._clock.monotonic()
                 await self._down.wait()
                 log("network_link_down", network=self.address.network)
+                if self._clock.monotonic() - up_at >= LASTING_SECONDS:
+                    pause = BACKOFF_FIRST_SECONDS
             # Spread, so that many processes do not knock in step.
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # nosec B311  # no secret
             pause = min(pause * BACKOFF_GROWTH, BACKOFF_MAX_SECONDS)
