@@ -99,7 +99,8 @@ async def _ask_network(house: House, message: relay.Authorise) -> relay.Answer |
     """
     began = house.clock.monotonic()
     try:
-        return await house.vault.call(message, AUTHORISE_SECONDS)
+        with house.room.waiting(message.request_id):
+            return await house.vault.call(message, AUTHORISE_SECONDS)
     except Unknown:
         left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
     if left <= SHORTEST_RESOLVE_SECONDS:

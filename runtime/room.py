@@ -25,7 +25,8 @@ class Room:
         # How many things each waits for: the items of a batch wait side by side.
         self._waiting: dict[str, int] = {}
         _RUNNING.set_function(lambda: self._inside)
-        _WORKING.set_function(lambda: self._inside - len(self._waiting))
+        # A worker's calls wait without having entered.
+        _WORKING.set_function(lambda: max(self._inside - len(self._waiting), 0))
 
     def enter(self) -> bool:
         """Whether there was room; who entered must leave."""

@@ -1,5 +1,7 @@
 """Who is let in, and who is sent away, while others work and wait."""
 
+from prometheus_client import REGISTRY
+
 from runtime.room import Room
 
 
@@ -56,3 +58,11 @@ def test_who_fails_while_waiting_waits_no_more() -> None:
     except TimeoutError:
         pass
     assert not room.enter()
+
+
+def test_who_waits_without_having_entered_works_at_nothing() -> None:
+    """A worker asks the networks, too, and its figures are shown beside the API's."""
+    room = Room(10)
+    with room.waiting("req_1"):
+        assert REGISTRY.get_sample_value("paymint_requests_at_work") == 0
+        assert room.enter()
