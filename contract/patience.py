@@ -8,10 +8,13 @@ event loop's clock, as of the last sweep: a limit is kept to within one sweep.
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from prometheus_client import Counter
+
+from runtime.log import log
+from runtime.open_files import connections_borne
 
 SWEEP_SECONDS_MAX = 1.0
 SWEEPS_PER_LIMIT = 4
@@ -55,6 +58,13 @@ class Patience:
             if not 0 < value < UNLIMITED:
                 raise ValueError(f"PAYMINT_{name.upper()} is not a number above 0")
         return cls(**found)
+
+    def within_open_files(self) -> "Patience":
+        """With no more connections than this process may have files open."""
+        borne = connections_borne(self.connections_max)
+        if borne < self.connections_max:
+            log("connections_limited", connections=borne, wanted=self.connections_max)
+        return replace(self, connections_max=borne)
 
     @property
     def sweep_seconds(self) -> float:

@@ -84,7 +84,7 @@ def main(clock: Clock | None = None) -> None:
 
 
 def _server(settings: Settings, clock: Clock | None) -> HttpServer:
-    patience = Patience.from_environment()
+    patience = Patience.from_environment().within_open_files()
     config = configured(
         Server(settings, clock),
         settings.api_port,

@@ -25,6 +25,10 @@ READING_CONNECTIONS = 8
 POOL_WAIT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000
+# A server's machine that is gone without a word ends no connection: the kernel would wait for
+# it for a quarter of an hour, and for an answer that it owes two hours.
+UNANSWERED_MS = 15_000
+KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
 
 _BEGIN = b"BEGIN"
 _READ_ONLY = "-c default_transaction_read_only=on"
@@ -236,6 +240,8 @@ def connection_options(settings: str = "", **extra: Any) -> dict[str, Any]:
         "autocommit": True,
         "row_factory": dict_row,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": UNANSWERED_MS,
+        **KEEPALIVE,
         "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c timezone=UTC"
         f" -c jit=off {settings}",
         "application_name": "paymint",

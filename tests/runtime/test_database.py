@@ -1,11 +1,14 @@
 """The two pools of a database: reads apart from changes, statements that travel together."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
+from psycopg.rows import tuple_row
 
 from runtime.database import (
     POOL_MAX_CONNECTIONS,
@@ -13,6 +16,7 @@ from runtime.database import (
     Database,
     Statement,
     Transaction,
+    connection_options,
 )
 
 ADD = Statement("INSERT INTO sums (number) VALUES (%(number)s)")
@@ -137,3 +141,18 @@ def test_a_connection_that_the_server_ended_at_rest_is_not_handed_out(database_u
                 assert (await statements.one(PROCESS))["process"] != process
 
     play(database_url, story)
+
+
+def test_a_server_that_is_gone_without_a_word_is_noticed(database_url: str) -> None:
+    """No connection waits for it for longer than 15 s; each that we make is asked."""
+    options = connection_options()
+    with (
+        psycopg.connect(database_url, **{**options, "row_factory": tuple_row}) as connection,
+        socket.socket(fileno=os.dup(connection.fileno())) as wire,
+    ):
+        asked = {
+            name: wire.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
+            for name in ("TCP_USER_TIMEOUT", "TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT")
+        }
+    assert asked.pop("TCP_USER_TIMEOUT") == 15_000
+    assert asked["TCP_KEEPIDLE"] + asked["TCP_KEEPINTVL"] * asked["TCP_KEEPCNT"] <= 15

@@ -27,7 +27,7 @@ class TokenServer:
     """Serves the token door on a port that several vault processes may share."""
 
     def __init__(self, door: TokenDoor, port: int) -> None:
-        patience = Patience.from_environment()
+        patience = Patience.from_environment().within_open_files()
         patience = replace(patience, idle_seconds=min(patience.idle_seconds, KEEP_ALIVE_SECONDS))
         config = configured(
             door,
