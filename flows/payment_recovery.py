@@ -131,6 +131,7 @@ async def _authorise_again(house: House, payment: Row) -> None:
             amount=again["amount"],
             currency=again["currency"],
             capture=again["capture"],
+            spent_for=again["idempotency_key"],
         )
     )
     if isinstance(answer, relay.Decision):

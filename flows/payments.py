@@ -129,6 +129,7 @@ async def _check_token(
         merchant_id=asking.caller.merchant_id,
         livemode=asking.caller.livemode,
         instrument_id=token_id,
+        spent_for=None if asking.once is None else asking.once.key,
     )
     try:
         answer = await house.vault.call(message)
@@ -216,6 +217,7 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
         amount=payment["amount"],
         currency=payment["currency"],
         capture=payment["capture"],
+        spent_for=payment["idempotency_key"],
     )
     began = house.clock.monotonic()
     try:

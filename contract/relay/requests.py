@@ -15,9 +15,13 @@ class _Scoped(msgspec.Struct, kw_only=True, frozen=True, tag_field="kind"):
 
 
 class Describe(_Scoped, kw_only=True, frozen=True, tag="describe"):
-    """Ask what an unused token or a saved instrument is; answers Instrument or Rejected."""
+    """Ask what an unused token or a saved instrument is; answers Instrument or Rejected.
+
+    A token that was spent for `spent_for` counts as unused.
+    """
 
     instrument_id: UUID
+    spent_for: UUID | None = None
 
 
 class Attach(_Scoped, kw_only=True, frozen=True, tag="attach"):
@@ -56,6 +60,9 @@ class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
 
     A hold is asked for under its own id as `payment_id`; what is added to it has an id of its
     own there, and the hold's as `hold_id`.
+
+    `spent_for` is the idempotency key that a token is spent for: where nothing came of the
+    payment it was spent on, the next one under the same key may have it.
     """
 
     attempt_id: UUID
@@ -65,6 +72,7 @@ class Authorise(_Scoped, kw_only=True, frozen=True, tag="authorise"):
     currency: str
     capture: bool
     hold_id: UUID | None = None
+    spent_for: UUID | None = None
 
 
 class Capture(_Scoped, kw_only=True, frozen=True, tag="capture"):

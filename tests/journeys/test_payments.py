@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.ids import from_text
 from tests.shop import Merchant, Shop, error, told
 
 
@@ -76,6 +77,24 @@ def test_a_token_pays_once_even_when_it_was_declined(merchant: Merchant) -> None
         assert merchant.pay_answer(token).status_code == status
         again = merchant.pay_answer(token)
         assert error(again) == (422, "token_already_used", "payment_method_id")
+
+
+def test_a_token_that_was_spent_in_vain_pays_under_the_same_key(
+    shop: Shop, merchant: Merchant
+) -> None:
+    """As a commit leaves it whose answer the vault did not get: the caller was told 503."""
+    token, key = merchant.tokenise(), str(uuid4())
+    lost = (uuid4(), key, from_text("tok", token))
+    with shop.database("paymint-vault") as vault:
+        spent = "UPDATE instruments SET state = 'used', used_by = %s, spent_for = %s WHERE id = %s"
+        assert vault.execute(spent, lost).rowcount == 1
+    other = merchant.pay_answer(token)
+    assert error(other) == (422, "token_already_used", "payment_method_id")
+    payment = merchant.pay_answer(token, key=key)
+    assert payment.status_code == 201, payment.text
+    assert merchant.pay_answer(token, key=key).json() == payment.json()
+    assert shop.decisions(payment.json()["id"]) == [("sale", "approved")]
+    assert len(shop.journal(payment.json()["id"])) == 1
 
 
 def test_a_replay_gives_the_first_answer_and_does_nothing(shop: Shop, merchant: Merchant) -> None:

@@ -235,3 +235,28 @@ def test_what_a_network_is_still_at_is_not_decided(operation: str, served: House
         assert kinds(till, request.payment_id)[-1] == operation
 
     played(served, scenario)
+
+
+def test_a_token_that_was_spent_for_nothing_is_had_again_under_its_key(served: House) -> None:
+    """The commit that spent it was lost to the vault: the main house took the payment back."""
+
+    async def scenario(till: Till) -> None:
+        key = uuid7()
+        lost = msgspec.structs.replace(await till.authorisation(sale=True), spent_for=key)
+        assert (await till.attempts.begin(beginning_of(lost)))["begun_now"]
+        others = msgspec.structs.replace(another_attempt(lost), payment_id=uuid7())
+        for other in (None, uuid7()):
+            refused = await till.charge(msgspec.structs.replace(others, spent_for=other))
+            assert refused == relay.Rejected(code="token_already_used")
+        again = [
+            msgspec.structs.replace(another_attempt(lost), payment_id=others.payment_id)
+            for _ in range(2)
+        ]
+        first = await till.charge(again[0])
+        assert isinstance(first, relay.Decision)
+        assert (first.outcome, first.cvc_check) == ("approved", "pass")
+        assert await till.charge(again[0]) == first
+        assert kinds(till, lost.payment_id) == []
+        assert kinds(till, others.payment_id) == ["sale"]
+
+    played(served, scenario)

@@ -1,10 +1,12 @@
 """Describe, attach, erase: what becomes of an instrument besides being charged."""
 
+from uuid import UUID
+
 from contract import relay
 from vault.instruments import BankAccount, from_plaintext
 from vault.keyring import Keyring
 from vault.operations.security_codes import SecurityCodes
-from vault.store.instruments import InstrumentStore, Sealed, Stored
+from vault.store.instruments import InstrumentStore, Sealed, Stored, is_spent_for
 
 
 class Keeping:
@@ -20,7 +22,7 @@ class Keeping:
     async def describe(self, request: relay.Describe) -> relay.Instrument | relay.Rejected:
         """What an unused token or a saved instrument is."""
         found = await self._instruments.look(request.instrument_id, request.merchant_id)
-        refusal = _refusal(found, request.livemode)
+        refusal = _refusal(found, request.livemode, request.spent_for)
         if refusal is not None or found is None:
             return refusal or relay.Rejected(code="instrument_unknown")
         return _described(found, await self._currency(found))
@@ -82,12 +84,14 @@ def _description_of(request: relay.Attach) -> relay.Describe:
     )
 
 
-def _refusal(found: Stored | None, livemode: bool) -> relay.Rejected | None:
+def _refusal(
+    found: Stored | None, livemode: bool, spent_for: UUID | None = None
+) -> relay.Rejected | None:
     if found is None:
         return relay.Rejected(code="instrument_unknown")
     if found.livemode != livemode:
         return relay.Rejected(code="livemode_mismatch")
-    if found.used_by is not None:
+    if found.used_by is not None and not is_spent_for(found.spent_for, spent_for):
         return relay.Rejected(code="token_already_used")
     if found.expired:
         return relay.Rejected(code="token_expired")

@@ -136,6 +136,7 @@ def _stored(row: NewToken) -> Stored:
         exp_month=row.exp_month,
         exp_year=row.exp_year,
         used_by=None,
+        spent_for=None,
         expires_at=row.expires_at,
         created_at=row.created_at,
         expired=False,

@@ -18,6 +18,7 @@ from runtime.coalescer import Coalescer, Lane, lanes
 from runtime.database import Database, Row, compile_sql
 from runtime.ids import uuid7
 from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP, DRAW
+from vault.store.instruments import is_spent_for
 from vault.store.tables import attempts
 
 AUTHORISE = str(relay.Authorise.__struct_config__.tag)
@@ -110,6 +111,7 @@ class Beginning(NamedTuple):
     # Whose approval is followed up: the payment's, or that of the hold it is drawn on.
     approval_of: UUID
     instrument_id: UUID | None = None
+    spent_for: UUID | None = None
 
 
 class Ending(NamedTuple):
@@ -199,6 +201,7 @@ class AttemptStore:
 def beginning_of(request: Chargeable) -> Beginning:
     """The row that begins this request."""
     drawn_on = request.hold_id if isinstance(request, relay.Capture) else None
+    authorised = request if isinstance(request, relay.Authorise) else None
     return Beginning(
         attempt_id=request.attempt_id,
         merchant_id=request.merchant_id,
@@ -207,7 +210,8 @@ def beginning_of(request: Chargeable) -> Beginning:
         operation=DRAW if drawn_on else str(type(request).__struct_config__.tag),
         begun_by=uuid7(),
         approval_of=drawn_on or request.payment_id,
-        instrument_id=request.instrument_id if isinstance(request, relay.Authorise) else None,
+        instrument_id=None if authorised is None else authorised.instrument_id,
+        spent_for=None if authorised is None else authorised.spent_for,
     )
 
 
@@ -240,7 +244,8 @@ def refusal_of(row: Beginning, found: Row) -> relay.Rejected | None:
         return relay.Rejected(code="livemode_mismatch")
     if row.instrument_id is None:
         return None
-    if found["used_by"] not in (None, row.payment_id):
+    is_own = found["used_by"] == row.payment_id or is_spent_for(found["spent_for"], row.spent_for)
+    if found["used_by"] is not None and not is_own:
         return relay.Rejected(code="token_already_used")
     if found["expired"]:
         return relay.Rejected(code="token_expired")

@@ -89,6 +89,7 @@ def _spend_tokens(asked: sa.CTE) -> sa.CTE:
         .values(
             state=word("used"),
             used_by=asked.c.payment_id,
+            spent_for=asked.c.spent_for,
             expires_at=sa.func.now() + seconds(USED_TOKEN_SECONDS),
         )
         .where(
@@ -116,10 +117,16 @@ def _usable_instrument(asked: sa.CTE) -> sa.ColumnElement[bool]:
 
 def _authorise() -> bytes:
     """Begin authorisations: spend the token, write the attempt, answer the sealed number."""
-    asked = rows_of(**_ASKED, instrument_id=ID)
+    asked = rows_of(**_ASKED, instrument_id=ID, spent_for=ID)
     spent = _spend_tokens(asked)
+    # The main house has one payment under a key: where it asks for another one, it has taken
+    # back the first, whose attempts have certainly not begun, whatever is on record here.
     own_payment = sa.and_(
-        instruments.c.state == word("used"), instruments.c.used_by == asked.c.payment_id
+        instruments.c.state == word("used"),
+        sa.or_(
+            instruments.c.used_by == asked.c.payment_id,
+            instruments.c.spent_for == asked.c.spent_for,
+        ),
     )
     may_begin = sa.or_(
         spent.c.attempt_id.isnot(None),
@@ -142,6 +149,7 @@ def _authorise() -> bytes:
         instruments.c.state.label("instrument_state"),
         instruments.c.livemode,
         instruments.c.used_by,
+        instruments.c.spent_for,
         (instruments.c.expires_at <= sa.func.now()).label("expired"),
         instruments.c.ciphertext,
         instruments.c.key_version,

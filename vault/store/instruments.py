@@ -143,6 +143,7 @@ class Stored(NamedTuple):
     exp_month: int | None
     exp_year: int | None
     used_by: UUID | None
+    spent_for: UUID | None
     expires_at: datetime | None
     created_at: datetime
     expired: bool | None
@@ -214,6 +215,11 @@ class InstrumentStore:
         )
         if row is None:
             raise _NotSaved
+
+
+def is_spent_for(spent_for: UUID | None, key: UUID | None) -> bool:
+    """Whether a token was spent on a payment of this idempotency key, and so is not lost to it."""
+    return key is not None and spent_for == key
 
 
 def _stored(row: Row) -> Stored:

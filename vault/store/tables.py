@@ -86,6 +86,8 @@ instruments = sa.Table(
     sa.Column("exp_year", sa.SmallInteger),
     # The one payment, or the one saved instrument, that a used token went into.
     sa.Column("used_by", _UUID),
+    # The idempotency key of that payment's request: no other payment under it is alive.
+    sa.Column("spent_for", _UUID),
     # When the number is erased; null for a saved instrument.
     sa.Column("expires_at", _MOMENT),
     sa.Column("created_at", _MOMENT, nullable=False),
