@@ -25,6 +25,8 @@ Account = Literal[
     "fx",
     # Payouts on their way to the merchant's bank, and those that have arrived.
     "in_transit",
+    # What Paymint has paid in the place of networks that refused what they had approved.
+    "losses",
     "paid_out",
     # What the merchant's payments have brought, less what was taken back from it, until it
     # has settled.
@@ -37,6 +39,7 @@ Kind = Literal[
     "capture",
     "dispute",
     "dispute_reversal",
+    "draw_loss",
     "hold",
     "hold_draw",
     "hold_release",
@@ -76,6 +79,8 @@ LEGS: Final = (
     Leg("hold_top_up", 0, "authorised_contra", "authorised"),
     Leg("hold_draw", 0, "authorised", "authorised_contra"),
     Leg("hold_release", 0, "authorised", "authorised_contra"),
+    # Of a draw that the network refused for good: Paymint owes it in the network's place.
+    Leg("draw_loss", 0, "losses", "card_network"),
     # Of a refund: set aside when it is asked for, then paid or given back.
     Leg("refund", 0, "merchant", "refund_clearing"),
     Leg("refund_paid", 0, "refund_clearing", "card_network"),
@@ -144,6 +149,11 @@ def of_drawn_payment(payment: Mapping[str, Any]) -> list[Movement]:
     """What drawing a payment on a hold moves: the promise is kept, the money captured."""
     amount = payment["amount_captured"]
     return [Movement("hold_draw", amount), Movement("capture", amount, capture_fee(amount))]
+
+
+def of_lost_draw(draw: Mapping[str, Any]) -> list[Movement]:
+    """What giving up a draw moves that its network refused: the merchant keeps its money."""
+    return [Movement("draw_loss", draw["amount"])]
 
 
 def of_new_refund(refund: Mapping[str, Any]) -> list[Movement]:

@@ -2,6 +2,10 @@
 
 Asked under the draw's attempt until it is answered, across restarts: the vault puts it to the
 network again, and the network does it once.
+
+A network may refuse what it has approved.  The merchant was told that the payment is captured,
+and keeps its money; nothing more is promised on that hold, and what a day of asking does not
+get is Paymint's loss (docs/decisions/0045-refused-draws.md).
 """
 
 from collections.abc import Sequence
@@ -11,21 +15,25 @@ from uuid import UUID
 
 from adapters.vault_door import NoAnswer
 from contract import relay
-from domain import asking_again
+from domain import asking_again, holds
 from domain.ids import to_text
 from domain.payments import NETWORK_UNAVAILABLE
+from flows.hold_changes import apply
 from flows.house import House
-from models.hold_draws import draw_heard, present_again
+from models.hold_draws import draw_heard, lose_draw, present_again
 from models.hold_leases import lease_draws
+from models.holds import HoldKey, lock_hold, save_hold
 from models.leases import DRAW_LEASE, give_back
+from models.test_clocks import business_now
 from runtime.database import Row
 from runtime.log import log
 
 # Longer than a call to the vault.
 LEASE: Final = timedelta(seconds=10)
 ASK_AGAIN: Final = timedelta(seconds=1)
-# A network that refuses what it has promised is a matter for people; it is asked again.
+# Under a new attempt each time, until so long after the draw.
 ASK_AGAIN_AFTER_A_REFUSAL: Final = timedelta(minutes=1)
+ASKED_FOR: Final = timedelta(days=1)
 
 
 async def lease_due_draws(house: House, free: int) -> list[Row]:
@@ -56,9 +64,7 @@ async def present(house: House, draw: Row) -> None:
     elif isinstance(answer, relay.Rejected) and answer.code == NETWORK_UNAVAILABLE:
         await _again(house, draw, draw["attempt_id"], _pause(house, draw))
     else:
-        log("draw_refused", payment_id=payment_id)
-        # What was decided stays decided under its attempt.
-        await _again(house, draw, house.new_id(), ASK_AGAIN_AFTER_A_REFUSAL)
+        await _refused(house, draw)
 
 
 def _capture(draw: Row) -> relay.Capture:
@@ -81,3 +87,33 @@ def _pause(house: House, draw: Row) -> timedelta:
 async def _again(house: House, draw: Row, attempt_id: UUID, pause: timedelta) -> None:
     async with house.database.transaction() as transaction:
         await present_again(transaction, draw, attempt_id, house.clock.now() + pause)
+
+
+async def _refused(house: House, draw: Row) -> None:
+    """Ask for it again, or give it up; either way the hold is drawn on no more."""
+    now = house.clock.now()
+    key = HoldKey(draw["hold_id"], draw["merchant_id"], draw["livemode"])
+    async with house.database.transaction() as transaction:
+        business = await business_now(transaction, key.merchant_id, key.livemode, now)
+        hold = await lock_hold(transaction, key)
+        if hold is None:
+            raise LookupError("a draw without its hold")
+        lost = now - draw["created_at"] > ASKED_FOR and await lose_draw(transaction, draw, now)
+        if not lost:
+            # What was decided stays decided under its attempt.
+            again = now + ASK_AGAIN_AFTER_A_REFUSAL
+            await present_again(transaction, draw, house.new_id(), again)
+        if hold["status"] == "active":
+            released = holds.ended(hold, "release", business, now)
+            await apply(house, transaction, to_text("req", draw["id"]), hold, released)
+        elif lost and hold["status"] == "used_up":
+            # The network holds what it refused to give: it is given back to the payer.
+            await save_hold(transaction, hold, {**hold, "resume_at": now})
+    log(
+        "draw_lost" if lost else "draw_refused",
+        payment_id=to_text("pay", draw["id"]),
+        hold_id=to_text("hld", draw["hold_id"]),
+        merchant_id=to_text("mch", draw["merchant_id"]),
+        amount=draw["amount"],
+        currency=draw["currency"],
+    )

@@ -26,7 +26,7 @@ _THIS_ATTEMPT = _DRAW.attempt_id == sa.bindparam("of_attempt", type_=ID)
 
 
 _INSERT_PAYMENT = insert_row(PAYMENTS)
-_INSERT = insert_row(HOLD_DRAWS)
+_INSERT = insert_row(HOLD_DRAWS, "lost_at")
 # Added to what the row says, not to what somebody read: the database's own rule then decides.
 _TAKE = compile_sql(
     sa.update(HOLDS)
@@ -50,6 +50,11 @@ _AGAIN = compile_sql(
         attempt_id=sa.bindparam("attempt_id", type_=ID),
         present_at=sa.bindparam("until", type_=MOMENT),
     )
+    .where(*_MINE, _THIS_ATTEMPT, _DRAW.present_at.is_not(None))
+)
+_LOSE = compile_sql(
+    sa.update(HOLD_DRAWS)
+    .values(present_at=sa.null(), lost_at=sa.bindparam("at", type_=MOMENT))
     .where(*_MINE, _THIS_ATTEMPT, _DRAW.present_at.is_not(None))
 )
 
@@ -92,3 +97,11 @@ async def present_again(
     """Tell the network at `until`, under another attempt or the same."""
     again = {"attempt_id": attempt_id, "until": until}
     await transaction.run(_AGAIN, of_attempt=draw["attempt_id"], **again, **_of(draw))
+
+
+async def lose_draw(transaction: Transaction, draw: Row, at: datetime) -> bool:
+    """Write and post that a draw is given up; False where it went on under another attempt."""
+    lost = await transaction.run(_LOSE, at=at, of_attempt=draw["attempt_id"], **_of(draw)) == 1
+    if lost:
+        await post(transaction, draw, ledger.of_lost_draw(draw))
+    return lost

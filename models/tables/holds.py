@@ -132,10 +132,13 @@ HOLD_DRAWS = sa.Table(
     created(),
     # When the network is told, wall time; NULL: it was, and has answered.
     sa.Column("present_at", MOMENT),
+    # When it was given up, wall time: the network refused it, and Paymint bears it.
+    sa.Column("lost_at", MOMENT),
     sa.PrimaryKeyConstraint("id", "merchant_id"),
     sa.ForeignKeyConstraint(*_OF_HOLD),
     sa.ForeignKeyConstraint(["id", "merchant_id"], ["payments.id", "payments.merchant_id"]),
     sa.CheckConstraint("amount BETWEEN 50 AND 99999999", name="amount_in_range"),
+    sa.CheckConstraint("lost_at IS NULL OR present_at IS NULL", name="lost_is_final"),
     sa.Index("hold_draws_by_hold", "hold_id", "merchant_id"),
     sa.Index(
         "hold_draws_to_present", "present_at", postgresql_where=sa.text("present_at IS NOT NULL")

@@ -12,6 +12,7 @@ MOVED: Final = (
     ("hold", 0, "asked", _HELD),
     ("hold_top_up", 0, "amount", "hold_top_ups WHERE status = 'succeeded'"),
     ("hold_draw", 0, "amount", "hold_draws"),
+    ("draw_loss", 0, "amount", "hold_draws WHERE lost_at IS NOT NULL"),
     (
         "hold_release",
         0,

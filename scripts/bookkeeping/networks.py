@@ -35,12 +35,18 @@ _PAYMENTS: Final = """
         hold_id IS NOT NULL AND EXISTS (
             SELECT FROM hold_draws WHERE hold_draws.id = payments.id
                 AND hold_draws.merchant_id = payments.merchant_id AND present_at IS NOT NULL
-        ) AS unheard
+        ) AS unheard,
+        hold_id IS NOT NULL AND EXISTS (
+            SELECT FROM hold_draws WHERE hold_draws.id = payments.id
+                AND hold_draws.merchant_id = payments.merchant_id AND lost_at IS NOT NULL
+        ) AS lost
     FROM payments LEFT JOIN paid USING (id, merchant_id)
     LEFT JOIN claimed USING (id, merchant_id)"""
 _HOLDS: Final = """
     WITH drawn AS (
-        SELECT hold_id AS id, merchant_id, sum(amount) FILTER (WHERE present_at IS NULL) AS heard,
+        SELECT hold_id AS id, merchant_id,
+            sum(amount) FILTER (WHERE present_at IS NULL AND lost_at IS NULL) AS heard,
+            sum(amount) FILTER (WHERE lost_at IS NOT NULL) AS lost,
             count(*) FILTER (WHERE present_at IS NOT NULL) AS unheard
         FROM hold_draws GROUP BY 1, 2
     ), added AS (
@@ -49,7 +55,7 @@ _HOLDS: Final = """
     )
     SELECT id, status, amount_authorized, amount_drawn, currency,
         resume_at IS NOT NULL OR coalesce(unheard, 0) + coalesce(pending, 0) > 0 AS unfinished,
-        coalesce(heard, 0)::bigint AS heard
+        coalesce(heard, 0)::bigint AS heard, coalesce(lost, 0)::bigint AS lost
     FROM holds LEFT JOIN drawn USING (id, merchant_id) LEFT JOIN added USING (id, merchant_id)"""
 _HOLDING: Final = ("authorized", "captured", "refunded")
 _ENDED: Final = ("released", "expired")
@@ -153,14 +159,17 @@ def _compared_hold(
         return
     if row["unfinished"] or row["status"] == "pending":
         yield "all work is done", "a finished hold", f"{row['status']}, unfinished"
-    if row["amount_drawn"] != story.drawn:
-        yield "the networks heard of its draws", str(row["amount_drawn"]), str(story.drawn)
-    holds = int(row["status"] in ("active", "used_up"))
+    drawn = row["amount_drawn"] - row["lost"]
+    if drawn != story.drawn:
+        yield "the networks heard of its draws", str(drawn), str(story.drawn)
+    # One that is used up has nothing to give back, but what the network refused to give.
+    ended = row["status"] in _ENDED or (row["status"] == "used_up" and row["lost"] > 0)
+    holds = int(row["status"] in ("active", "used_up") and not ended)
     if standing != holds:
         yield "a hold stands while it is ours", str(holds), str(standing)
     if holds and row["amount_authorized"] != ceiling:
         yield "the networks hold no more", str(row["amount_authorized"]), str(ceiling)
-    if row["status"] in _ENDED and story.given_back != ceiling - story.drawn:
+    if ended and story.given_back != ceiling - story.drawn:
         yield "the networks gave back the rest", str(ceiling - story.drawn), str(story.given_back)
 
 
@@ -169,6 +178,13 @@ def _compared(row: dict[str, Any], story: Story, settled: bool) -> Iterator[tupl
         # Drawn on a hold, which the networks may or may not have heard of.
         if settled:
             yield "all work is done", "a draw that was presented", "one that was not"
+        return
+    if row["lost"]:
+        if story.approvals or row["paid"]:
+            found = f"{story.approvals} approvals, {row['paid']} paid back"
+            yield "the networks refused what was lost", "nothing", found
+        if settled and row["unfinished"]:
+            yield "all work is done", "a finished payment", f"{row['status']}, unfinished"
         return
     standing = story.approvals - story.reversals
     if standing > 1:

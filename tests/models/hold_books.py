@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from domain import holds
 from domain.holds import Change
-from models.hold_draws import draw_heard, insert_drawn_payment
+from models.hold_draws import draw_heard, insert_drawn_payment, lose_draw
 from models.hold_top_ups import end_top_up, insert_top_up
 from models.holds import insert_hold, save_hold
 from models.tables import HOLDS, PAYMENTS
@@ -104,3 +104,12 @@ class HoldBooks(Books):
     async def ended(self, hold: Row, action: str) -> Row:
         """A hold that was released or has expired, and was given back."""
         return await self.stepped(hold, holds.ended(hold, action, MOMENT, MOMENT))
+
+    async def lost(self, payment: Row) -> None:
+        """The network has refused this payment's draw for good."""
+        async with self.database.transaction() as transaction:
+            assert await lose_draw(transaction, payment, MOMENT)
+
+    async def used_up(self, hold: Row) -> Row:
+        """A hold of which nothing is left."""
+        return await self.stepped(hold, holds.used_up(hold, MOMENT))

@@ -27,6 +27,7 @@ TAMPERED = {
 TAMPERED_TOO = (
     "UPDATE hold_top_ups SET status = 'failed' WHERE status = 'succeeded'",
     "UPDATE hold_draws SET amount = amount + 1",
+    "UPDATE hold_draws SET lost_at = now()",
     "UPDATE holds SET status = 'active', closed_at = NULL, end_at = now()"
     " WHERE status = 'released'",
     "UPDATE holds SET amount = amount + 1, amount_authorized = amount_authorized + 1"
@@ -229,3 +230,37 @@ def test_what_is_under_way_agrees_and_is_not_settled(cluster: Cluster, tmp_path:
     assert check(url, journal).differences == []
     rules = [difference.rule for difference in check(url, journal, settled=True).differences]
     assert rules == ["all work is done"]
+
+
+def test_a_lost_draw_is_on_our_books_alone(cluster: Cluster, tmp_path: Path) -> None:
+    url = cluster.database()
+    migrate(url)
+    told: dict[str, str] = {}
+
+    async def history(books: Books) -> None:
+        assert isinstance(books, HoldBooks)
+        for action in ("release", None):
+            drawn = 200 if action else 500
+            hold, payment = await books.drawn(await books.held(500), drawn, heard=False)
+            await books.lost(payment)
+            # Released at the first refusal; one that was used up gives back what was refused.
+            await (books.ended(hold, action) if action else books.used_up(hold))
+            told[f"held {drawn}"] = line(hold, "authorise", 500)
+            told[f"given back {drawn}"] = line(hold, "reverse", 500)
+            taken = line(payment, "draw", drawn, hold=hold["id"].hex)
+            told[f"taken {drawn}"] = taken
+
+    asyncio.run(HoldBooks(url).played(history))
+    journal = tmp_path / "journal.jsonl"
+
+    def named(names: list[str]) -> list[str]:
+        journal.write_text("\n".join(told[name] for name in names) + "\n")
+        return [difference.rule for difference in check(url, journal, settled=True).differences]
+
+    refused = [name for name in told if not name.startswith("taken")]
+    assert named(refused) == []
+    assert named([*refused, "taken 200"]) == ["the networks refused what was lost"]
+    for name in ("given back 200", "given back 500"):
+        assert named([other for other in refused if other != name]) == [
+            "a hold stands while it is ours"
+        ]
