@@ -14,6 +14,7 @@ from flows.house import House
 from models.balance import read_balance
 from models.merchants import read_merchant
 from models.payouts import (
+    FIRST,
     Account,
     arrive,
     arriving_payouts,
@@ -28,7 +29,7 @@ from models.test_clocks import business_now
 from runtime.database import DatabaseUnavailable, Row, Transaction
 from runtime.log import log, log_exception
 
-RUNS_PER_ROUND: Final = 32
+RUNS_PER_LOOK: Final = 32
 ARRIVALS_PER_ROUND: Final = 64
 
 
@@ -41,10 +42,19 @@ class _Rates(NamedTuple):
 
 
 async def run_due_payouts(house: House) -> int:
-    """Make the runs that are due; how many there were.  One that fails harms no other."""
-    async with house.database.reading() as transaction:
-        due = await due_schedules(transaction, house.clock.now(), RUNS_PER_ROUND)
-    return sum([await _run(house, account) for account in due])
+    """Make the runs that are due; how many there were.
+
+    One that fails stays due and harms no other: where all that a look has found fail, the
+    next looks behind them.
+    """
+    now, last = house.clock.now(), FIRST
+    while True:
+        async with house.database.reading() as transaction:
+            due = await due_schedules(transaction, now, last, RUNS_PER_LOOK)
+        made = sum([await _run(house, each.account) for each in due])
+        if made or len(due) < RUNS_PER_LOOK:
+            return made
+        last = due[-1]
 
 
 async def note_arrivals(house: House) -> int:

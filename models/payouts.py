@@ -1,7 +1,7 @@
 """Payouts: whose is due, writing one with its postings, its arrival."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -33,11 +33,24 @@ class Account(NamedTuple):
     livemode: bool
 
 
+class Due(NamedTuple):
+    """A schedule's place among those that are due."""
+
+    run_at: datetime
+    account: Account
+
+
+FIRST: Final = Due(datetime.min.replace(tzinfo=UTC), Account(UUID(int=0), False))
+
 _INSERT_SCHEDULE = insert_row(PAYOUT_SCHEDULES, "settled_before")
+_PLACE = (_SCHEDULE.run_at, _SCHEDULE.merchant_id, _SCHEDULE.livemode)
 _DUE = compile_sql(
-    sa.select(_SCHEDULE.merchant_id, _SCHEDULE.livemode)
+    sa.select(*_PLACE)
     .where(_SCHEDULE.run_at <= _NOW, not_held_back(PAYOUT_SCHEDULES, _SCHEDULE.run_at))
-    .order_by(_SCHEDULE.run_at)
+    .where(
+        sa.tuple_(*_PLACE) > sa.tuple_(sa.bindparam("after_run_at", type_=MOMENT), _MERCHANT, _MODE)
+    )
+    .order_by(*_PLACE)
     .limit(_LIMIT)
 )
 _LOCK_SCHEDULE = compile_sql(
@@ -111,10 +124,13 @@ async def insert_schedules(transaction: Transaction, merchant_id: UUID, run_at: 
         )
 
 
-async def due_schedules(transaction: Transaction, now: datetime, limit: int) -> list[Account]:
-    """Whose run is due at `now`, the longest overdue first."""
-    rows = await transaction.all(_DUE, now=now, limit=limit)
-    return [Account(**row) for row in rows]
+async def due_schedules(
+    transaction: Transaction, now: datetime, after: Due, limit: int
+) -> list[Due]:
+    """Whose run is due at `now`, the longest overdue first, from behind `after` on."""
+    place = {"after_run_at": after.run_at, **_of(after.account)}
+    rows = await transaction.all(_DUE, now=now, limit=limit, **place)
+    return [Due(row.pop("run_at"), Account(**row)) for row in rows]
 
 
 async def lock_schedule(transaction: Transaction, account: Account) -> Row | None:

@@ -12,9 +12,11 @@ import uvloop
 from psycopg.errors import UniqueViolation
 
 from adapters.exchange_rates import FixedRates
+from flows import payout_runs
 from flows.payout_runs import run_due_payouts
 from models import settlements
-from models.payouts import Account, lock_schedule
+from models.payouts import Account, insert_schedules, lock_schedule
+from runtime.ids import uuid7
 from tests.workers.house import Bench, Place, bench
 from tests.workers.payouts import (
     DAY,
@@ -180,6 +182,26 @@ def test_an_account_that_is_stopped_is_settled_and_keeps_its_money(
         assert payout["amount"] == 9680
 
     played(place, scenario)
+
+
+def test_accounts_whose_runs_fail_keep_nobody_waiting(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(payout_runs, "RUNS_PER_LOOK", 2)
+
+    async def scenario(built: Bench) -> None:
+        # Longest overdue, and of merchants whom nobody finds.
+        overdue = built.clock.now() - DAY
+        async with built.house.database.transaction() as transaction:
+            for _ in range(2):
+                await insert_schedules(transaction, uuid7(), overdue)
+        till = await scheduled(built)
+        await till.captured(10000)
+        (payout,) = await run_of(built)
+        assert payout["amount"] == 9680
+
+    played(place, scenario)
+    assert capfd.readouterr().out.count("payout_run_failed") >= 4
 
 
 def test_two_workers_at_once_pay_once(place: Place) -> None:
