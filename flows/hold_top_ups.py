@@ -31,6 +31,8 @@ from models.test_clocks import business_now
 from runtime.database import Row, Transaction
 
 RESUME_AFTER: Final = timedelta(seconds=10)
+# What an active hold is told to be that another request is adding to.
+ADDED_TO: Final = "being added to"
 
 
 async def top_up_hold(house: House, asking: Asking, hold_id: str, amount: int) -> Reply:
@@ -68,7 +70,7 @@ async def _standing(house: House, asking: Asking, transaction: Transaction, hold
         raise Missing("resource_missing", "payment_method_id")
     holds.check_active(hold, now)
     if await pending_top_up(transaction, key) is not None:
-        raise holds.unexpected(hold["status"])
+        raise holds.unexpected(ADDED_TO)
     return hold
 
 

@@ -76,16 +76,19 @@ async def _create(house: House, asking: Asking, item: BatchItem) -> Reply | Refu
 
 
 def _chains(asked: Mapping[int, BatchItem]) -> list[list[int]]:
-    """Indexes by what cannot happen at the same time: one key, one single-use token.
+    """Indexes by what cannot happen at the same time: one key, one single-use token, one hold.
 
     The second item under a key is answered with the first's reply, and the second with a
-    token is refused, without making the statement fail that the others share.
+    token is refused, without making the statement fail that the others share.  Draws on a
+    hold would take turns at its row, each with a connection of its own while it waits.
     """
     chain_of: dict[UUID | str, list[int]] = {}
     for index, item in asked.items():
         names: list[UUID | str] = [item.once.key]
         if item.request.payment_method_id.startswith("tok_"):
             names.append(item.request.payment_method_id)
+        if item.request.hold_id is not None:
+            names.append(item.request.hold_id)
         joined = {id(found): found for name in names if (found := chain_of.get(name))}
         chain = sorted(sum(joined.values(), [index]))
         moved = [name for name, found in chain_of.items() if id(found) in joined]

@@ -45,6 +45,16 @@ class Wallet:
         body = {"amount": amount, "hold_id": hold, **fields}
         return self.merchant.pay_answer(self.method, key=key or str(uuid4()), **body)
 
+    def item(self, hold: str, amount: int) -> dict[str, Any]:
+        """An item of a batch that draws."""
+        return {
+            "amount": amount,
+            "currency": "usd",
+            "payment_method_id": self.method,
+            "idempotency_key": str(uuid4()),
+            "hold_id": hold,
+        }
+
     def draw(self, hold: str, amount: int, **fields: Any) -> dict[str, Any]:
         """A payment that was drawn."""
         return told(self.draw_answer(hold, amount, **fields), 201)

@@ -11,7 +11,7 @@ import pytest
 from adapters.vault_door import Refused
 from contract import relay
 from domain.payment_requests import PaymentRequest
-from domain.refusals import Conflict, Unavailable
+from domain.refusals import Conflict, Unavailable, Unprocessable
 from flows.hold_draws import draw_payment
 from flows.hold_endings import release_hold
 from flows.hold_presentations import lease_due_draws, present
@@ -246,6 +246,9 @@ def test_an_addition_that_waited_in_vain_is_told(shop: Shop, merchant: Merchant)
         hold = (await till.hold()).resource["id"]
         till.till.door.instead[relay.Authorise] = relay.Rejected(code="network_unavailable")
         assert (await till.top_up(hold)).status == 202
+        with pytest.raises(Unprocessable, match="hold_unexpected_state") as refused:
+            await till.top_up(hold)
+        assert refused.value.values == {"status": "being added to"}
         # Nothing of it is left, and more may come.
         await till.draw(hold, CEILING)
         till.till.door.instead[relay.Authorise] = DECLINED

@@ -1,5 +1,6 @@
 """Holds for repeat customers: made once, drawn on often, topped up, released, expired."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -221,20 +222,34 @@ def test_a_detached_card_pays_no_more_and_its_hold_can_be_released(wallet: Walle
 
 def test_a_batch_draws_too(shop: Shop, wallet: Wallet) -> None:
     hold = wallet.hold()["id"]
-    items = [
-        {
-            "amount": amount,
-            "currency": "usd",
-            "payment_method_id": wallet.method,
-            "idempotency_key": str(uuid4()),
-            "hold_id": hold,
-        }
-        for amount in (15_000, 15_001)
-    ]
+    items = [wallet.item(hold, amount) for amount in (15_000, 15_001)]
     answer = told(wallet.merchant.ask("POST", "/v1/payments/batch", {"payments": items}), 207)
-    statuses = sorted(result["status"] for result in answer["data"])
-    assert statuses == [201, 422]
-    assert wallet.shown(hold)["amount_drawn"] in (15_000, 15_001)
+    assert [result["status"] for result in answer["data"]] == [201, 422]
+    assert wallet.shown(hold)["amount_drawn"] == 15_000
+    books.settle(shop)
+
+
+def test_the_items_of_a_batch_draw_on_a_hold_in_their_order(shop: Shop, wallet: Wallet) -> None:
+    hold = wallet.hold(amount=50 * 60)["id"]
+    items = [wallet.item(hold, 50) for _ in range(100)]
+    answer = told(wallet.merchant.ask("POST", "/v1/payments/batch", {"payments": items}), 207)
+    assert [result["status"] for result in answer["data"]] == [201] * 60 + [422] * 40
+    assert wallet.shown(hold)["status"] == "used_up"
+    books.settle(shop)
+
+
+def test_batches_on_one_hold_take_connections_from_nobody(shop: Shop, wallet: Wallet) -> None:
+    hold = wallet.hold(amount=50 * 400)["id"]
+
+    def sent(_: int) -> list[int]:
+        items = [wallet.item(hold, 50) for _ in range(100)]
+        body = {"payments": items}
+        answer = told(wallet.merchant.ask("POST", "/v1/payments/batch", body), 207)
+        return [result["status"] for result in answer["data"]]
+
+    with ThreadPoolExecutor(4) as senders:
+        assert list(senders.map(sent, range(4))) == [[201] * 100] * 4
+    assert wallet.shown(hold)["status"] == "used_up"
     books.settle(shop)
 
 
