@@ -112,7 +112,13 @@ def used_up(hold: Mapping[str, Any], at: datetime) -> Change:
 
 def ended(hold: Mapping[str, Any], action: str, at: datetime, resume_at: datetime) -> Change:
     """Released, or expired, `at` that business time; a worker gives back what is left."""
-    return _changed(hold, action, {"closed_at": at, "end_at": None, "resume_at": resume_at})
+    changed = {
+        "amount_released": left_of(hold),
+        "closed_at": at,
+        "end_at": None,
+        "resume_at": resume_at,
+    }
+    return _changed(hold, action, changed)
 
 
 def check_top_up(hold: Mapping[str, Any], amount: int) -> None:

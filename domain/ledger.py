@@ -134,9 +134,8 @@ def of_hold(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Movemen
     was, now = before["status"], after["status"]
     if was == "pending" and now == "active":
         return [Movement("hold", after["amount_authorized"])]
-    left = after["amount_authorized"] - after["amount_drawn"]
-    if was == "active" and now in ("released", "expired") and left:
-        return [Movement("hold_release", left)]
+    if was == "active" and now in ("released", "expired") and after["amount_released"]:
+        return [Movement("hold_release", after["amount_released"])]
     return []
 
 

@@ -121,6 +121,7 @@ async def _new_hold(
         "status": "pending",
         "amount_authorized": 0,
         "amount_drawn": 0,
+        "amount_released": 0,
         "idempotency_key": None if asking.once is None else asking.once.key,
         "attempt_id": house.new_id(),
         "reversal_attempt_id": house.new_id(),

@@ -25,6 +25,7 @@ _CHANGEABLE = (
     "amount",
     "status",
     "amount_authorized",
+    "amount_released",
     "network",
     "failure_code",
     "decline_code",

@@ -19,6 +19,8 @@ HOLDS = sa.Table(
     amount("amount_authorized"),
     # Changed by what writes a draw alone, together with its row.
     amount("amount_drawn"),
+    # What was left when it ended: nothing of that can be drawn any more.
+    amount("amount_released"),
     sa.Column("network", sa.Text),
     sa.Column("failure_code", sa.Text),
     sa.Column("decline_code", sa.Text),
@@ -47,6 +49,11 @@ HOLDS = sa.Table(
     sa.CheckConstraint(
         "amount_authorized = CASE WHEN status IN ('pending', 'failed') THEN 0 ELSE amount END",
         name="approved_whole",
+    ),
+    sa.CheckConstraint(
+        "amount_released = CASE WHEN status IN ('released', 'expired')"
+        " THEN amount_authorized - amount_drawn ELSE 0 END",
+        name="ended_whole",
     ),
     sa.CheckConstraint(
         "status <> 'used_up' OR amount_drawn = amount_authorized", name="used_up_is_empty"

@@ -181,6 +181,25 @@ def test_a_draw(amount: int, shop: Shop, merchant: Merchant, monkeypatch: Patch)
     asyncio.run(story())
 
 
+def test_a_draw_on_what_was_released(shop: Shop, merchant: Merchant, monkeypatch: Patch) -> None:
+    async def story() -> None:
+        wallet, key = Wallet(merchant), uuid4()
+        released = wallet.release(wallet.hold()["id"])
+        request = PaymentRequest(
+            50, "usd", wallet.method, wallet.customer, True, None, {}, released["id"]
+        )
+        async with open_till(shop, merchant) as till:
+            with monkeypatch.context() as patch:
+                patch.setattr(holds, "check_active", lambda _, now: None)
+                with pytest.raises(psycopg.errors.CheckViolation):
+                    await draw_payment(till.house, till.asking(key, request), request)
+        assert wallet.shown(released["id"]) == released
+        assert merchant.get("/v1/payments")["total_count"] == 0
+        assert is_unused(shop, key)
+
+    asyncio.run(story())
+
+
 def test_an_outcome_that_is_recorded_twice_is_posted_once(shop: Shop, merchant: Merchant) -> None:
     """A worker that does not look whether another one was faster."""
 

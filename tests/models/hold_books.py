@@ -28,6 +28,7 @@ class HoldBooks(Books):
             "status": "pending",
             "amount_authorized": 0,
             "amount_drawn": 0,
+            "amount_released": 0,
             "event_sequence": 0,
             "created_at": MOMENT,
             "expires_at": MOMENT + timedelta(days=7),

@@ -19,7 +19,7 @@ from tests.models.ledger_books import Books
 
 TAMPERED = {
     "holds carry their draws": "UPDATE holds SET amount_drawn = amount_drawn - 1"
-    " WHERE amount_drawn > 0",
+    " WHERE status = 'active'",
     "draws are payments of their holds": "UPDATE payments SET hold_id = id"
     " WHERE hold_id IS NOT NULL",
 }
@@ -28,7 +28,9 @@ TAMPERED_TOO = (
     "UPDATE hold_top_ups SET status = 'failed' WHERE status = 'succeeded'",
     "UPDATE hold_draws SET amount = amount + 1",
     "UPDATE hold_draws SET lost_at = now()",
-    "UPDATE holds SET status = 'active', closed_at = NULL, end_at = now()"
+    "UPDATE holds SET status = 'active', closed_at = NULL, end_at = now(), amount_released = 0"
+    " WHERE status = 'released'",
+    "UPDATE holds SET amount_drawn = amount_drawn + 1, amount_released = amount_released - 1"
     " WHERE status = 'released'",
     "UPDATE holds SET amount = amount + 1, amount_authorized = amount_authorized + 1"
     " WHERE status = 'active'",
