@@ -18,6 +18,7 @@ import psycopg
 
 from runtime.batches import ROWS_PER_STATEMENT
 from runtime.database import DatabaseUnavailable, Row, connection_options
+from runtime.prepared import PreparedStatements
 
 LANES_PER_COALESCER = 1
 PLAN_LIFE_SECONDS = 10.0
@@ -41,31 +42,30 @@ class Lane:
     def __init__(self, dsn: str, slot: int) -> None:
         self._dsn = dsn
         self.slot = slot
-        self._connection: psycopg.AsyncConnection[Row] | None = None
+        self._statements: PreparedStatements | None = None
         self._plan_again_at = 0.0
-
-    async def connection(self) -> psycopg.AsyncConnection[Row]:
-        """The open connection, made anew when it was lost."""
-        if self._connection is None or self._connection.closed:
-            self._connection = await psycopg.AsyncConnection.connect(
-                self._dsn, **connection_options(PLAN_SETTINGS, prepare_threshold=0)
-            )
-        return self._connection
 
     async def rows(self, text: bytes, parameters: dict[str, Any]) -> list[Row]:
         """Run one statement and answer its rows."""
-        connection = await self.connection()
+        statements = self._statements
+        if statements is None or statements.closed:
+            statements = self._statements = await self._connected()
         if time.monotonic() >= self._plan_again_at:
-            await connection.execute(b"DISCARD PLANS")
+            await statements.run(b"DISCARD PLANS")
             self._plan_again_at = time.monotonic() + PLAN_LIFE_SECONDS
-        cursor = await connection.execute(text, parameters)
-        return await cursor.fetchall()
+        return await statements.rows(text, parameters)
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        if self._statements is not None:
+            self._statements.close()
+            self._statements = None
+
+    async def _connected(self) -> PreparedStatements:
+        connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
+            self._dsn, **connection_options(PLAN_SETTINGS)
+        )
+        return PreparedStatements(connection)
 
 
 Run = Callable[[Lane, Sequence[Item]], Awaitable[Sequence[Result]]]

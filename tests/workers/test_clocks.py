@@ -293,12 +293,12 @@ def test_a_deletion_waits_for_what_is_being_reckoned_with_the_clock(place: Place
         lease = await leased(built)
         assert lease is not None
         lane = Lane(built.house.settings.database_url, 0)
-        connection = await lane.connection()
-        async with connection.transaction():
-            await record_attempts(lane, [failed(built, event_id, endpoint_id, lease)])
-            deleting = asyncio.create_task(delete(built, clock))
-            # An advance is not held up, and this is not a wait for the deletion behind it.
-            assert not (await asyncio.wait([deleting], timeout=0.5))[0]
+        await lane.rows(b"BEGIN", {})
+        await record_attempts(lane, [failed(built, event_id, endpoint_id, lease)])
+        deleting = asyncio.create_task(delete(built, clock))
+        # An advance is not held up, and this is not a wait for the deletion behind it.
+        assert not (await asyncio.wait([deleting], timeout=0.5))[0]
+        await lane.rows(b"COMMIT", {})
         await deleting
         await lane.close()
         (row,) = await built.deliveries()
@@ -316,11 +316,11 @@ def test_an_advance_holds_nobody_up(place: Place) -> None:
         lease = await leased(built)
         assert lease is not None
         lane = Lane(built.house.settings.database_url, 0)
-        connection = await lane.connection()
-        async with connection.transaction():
-            await record_attempts(lane, [failed(built, event_id, endpoint_id, lease)])
-            async with asyncio.timeout(2):
-                await advance(built, clock, start + WEEK)
+        await lane.rows(b"BEGIN", {})
+        await record_attempts(lane, [failed(built, event_id, endpoint_id, lease)])
+        async with asyncio.timeout(2):
+            await advance(built, clock, start + WEEK)
+        await lane.rows(b"COMMIT", {})
         await lane.close()
         assert await flow.catch_up_with_clocks(built.house) == 1
         assert await leased(built) is not None

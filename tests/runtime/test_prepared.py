@@ -1,0 +1,125 @@
+"""Prepared statements on a connection of their own: answers, refusals, and every kind of end."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import pytest
+import uvloop
+
+from runtime.database import Row, connection_options
+from runtime.prepared import PreparedStatements
+
+ECHO = b"SELECT %(text)s::text AS text, %(number)s::int AS number, %(text)s::text IS NULL AS none"
+# More than a socket takes at once, in both directions.
+LARGE = "x" * 20_000_000
+GOODBYE_SECONDS = 5.0
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+)
+
+Use = Callable[[PreparedStatements], Awaitable[object]]
+
+
+@pytest.fixture(params=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest, database_url: str) -> Callable[[Use], object]:
+    """Runs with statements on a new connection, in either event loop."""
+
+    async def with_statements(use: Use) -> object:
+        connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
+            database_url, **connection_options()
+        )
+        statements = PreparedStatements(connection)
+        try:
+            return await use(statements)
+        finally:
+            statements.close()
+
+    run_loop = uvloop.run if request.param == "uvloop" else asyncio.run
+    return lambda use: run_loop(with_statements(use))
+
+
+def _end_connections(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as other:
+        other.execute(_END_OTHERS)
+
+
+async def _echo(statements: PreparedStatements, text: str | None, number: int) -> Row:
+    (row,) = await statements.rows(ECHO, {"text": text, "number": number, "unused": 1})
+    return row
+
+
+def test_a_statement_is_answered_as_often_as_it_runs(run: Callable[[Use], object]) -> None:
+    async def use(statements: PreparedStatements) -> list[Row]:
+        first = await _echo(statements, "ä%s", 1)
+        await statements.run(b"DISCARD PLANS")
+        return [first, await _echo(statements, None, 2**31 - 1)]
+
+    assert run(use) == [
+        {"text": "ä%s", "number": 1, "none": False},
+        {"text": None, "number": 2**31 - 1, "none": True},
+    ]
+
+
+def test_what_no_socket_takes_at_once_goes_and_comes_whole(run: Callable[[Use], object]) -> None:
+    async def use(statements: PreparedStatements) -> bool:
+        return bool((await _echo(statements, LARGE, 1))["text"] == LARGE)
+
+    assert run(use)
+
+
+@pytest.mark.parametrize("refused", [b"SELECT 1 / %(number)s::int AS one", b"SELECT nothing"])
+def test_a_refusal_is_psycopgs_and_the_next_statement_runs(
+    run: Callable[[Use], object], refused: bytes
+) -> None:
+    async def use(statements: PreparedStatements) -> object:
+        for _ in range(2):
+            with pytest.raises((psycopg.errors.DivisionByZero, psycopg.errors.UndefinedColumn)):
+                await statements.rows(refused, {"number": 0})
+        assert not statements.closed
+        return (await _echo(statements, "next", 1))["text"]
+
+    assert run(use) == "next"
+
+
+def test_who_is_cancelled_leaves_no_answer_for_the_next(run: Callable[[Use], object]) -> None:
+    async def use(statements: PreparedStatements) -> bool:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await statements.rows(b"SELECT pg_sleep(2)", {})
+        with pytest.raises(psycopg.OperationalError):
+            await _echo(statements, "next", 1)
+        return statements.closed
+
+    assert run(use)
+
+
+def test_a_server_that_ends_a_statement_is_heard(
+    run: Callable[[Use], object], database_url: str
+) -> None:
+    async def use(statements: PreparedStatements) -> bool:
+        asked = asyncio.ensure_future(statements.rows(b"SELECT pg_sleep(30)", {}))
+        await asyncio.sleep(0.1)
+        await asyncio.to_thread(_end_connections, database_url)
+        with pytest.raises(psycopg.OperationalError):
+            await asyncio.wait_for(asked, GOODBYE_SECONDS)
+        with pytest.raises(psycopg.OperationalError):
+            await _echo(statements, "next", 1)
+        return statements.closed
+
+    assert run(use)
+
+
+def test_a_goodbye_between_statements_is_heard(
+    run: Callable[[Use], object], database_url: str
+) -> None:
+    async def use(statements: PreparedStatements) -> bool:
+        await _echo(statements, "first", 1)
+        await asyncio.to_thread(_end_connections, database_url)
+        async with asyncio.timeout(GOODBYE_SECONDS):
+            while not statements.closed:
+                await asyncio.sleep(0.01)
+        return statements.closed
+
+    assert run(use)
