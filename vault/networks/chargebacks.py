@@ -43,9 +43,8 @@ class Bank:
     def remember(self, line: Line) -> None:
         """Take in a line of the journal, each once."""
         if line.kind in ("sale", "capture", "draw") and line.decision == "approved":
-            chargeback_id = uuid5(UUID(line.attempt), CHARGEBACK)
             if behaviour_named(line.behaviour).charged_back_as:
-                self._to_claim[chargeback_id] = line
+                self._to_claim[uuid5(UUID(line.attempt), CHARGEBACK)] = line
         elif line.kind == CHARGEBACK:
             self._to_claim.pop(UUID(line.attempt), None)
             self._tell(told_by(line), line.at)

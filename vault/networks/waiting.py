@@ -4,9 +4,8 @@ It is the vault's own time from asking to having the answer in hand, so its own 
 noticing that the answer is there is part of it.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Final
 
 from prometheus_client import Histogram
@@ -22,30 +21,32 @@ _SECONDS = Histogram(
     ["call"],
     buckets=BUCKETS_SECONDS,
 )
+# A look-up by labels costs more than what it finds: calls are few, and found once.
+_seconds_of = cache(_SECONDS.labels)
 # Every call of the private door runs in a task, and so in a context, of its own.
 _MILLISECONDS: ContextVar[float | None] = ContextVar("network_ms", default=None)
 
 
-@contextmanager
-def network_time(call: str, clock: Clock) -> Iterator[None]:
+class NetworkTime:
     """Around one question to a network; `call` is its name at the private door.
 
     A question that could not be sent has taken a network no time.
     """
-    began = clock.monotonic()
-    try:
-        yield
-    except NetworkUnreached:
-        raise
-    except BaseException:
-        _told(call, clock.monotonic() - began)
-        raise
-    _told(call, clock.monotonic() - began)
 
+    __slots__ = ("_began", "_call", "_clock")
 
-def _told(call: str, seconds: float) -> None:
-    _SECONDS.labels(call).observe(seconds)
-    _MILLISECONDS.set(round(seconds * 1000, 1))
+    def __init__(self, call: str, clock: Clock) -> None:
+        self._call = call
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._began = self._clock.monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, *raised: object) -> None:
+        if kind is None or not issubclass(kind, NetworkUnreached):
+            seconds = self._clock.monotonic() - self._began
+            _seconds_of(self._call).observe(seconds)
+            _MILLISECONDS.set(round(seconds * 1000, 1))
 
 
 def network_milliseconds() -> float | None:

@@ -22,7 +22,7 @@ from runtime.log import log
 from vault.instruments import from_plaintext
 from vault.keyring import Keyring
 from vault.networks.network import CardNetwork, Charge, NetworkSilent, NetworkUnreached, Order
-from vault.networks.waiting import network_time
+from vault.networks.waiting import NetworkTime
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.velocity import Velocity
 from vault.outcomes import CallRefused, CallUndecided
@@ -155,7 +155,7 @@ class Charging:
         charge = await self._charge_of(request, found)
         attempt = self._velocity.tried(request.merchant_id, request.livemode, charge.secret)
         try:
-            with network_time("authorise", self._clock):
+            with NetworkTime("authorise", self._clock):
                 decision = await self._network.authorise(order, charge)
         except NetworkUnreached:
             self._velocity.not_asked(attempt)
@@ -173,7 +173,7 @@ class Charging:
         self, request: relay.Capture | relay.Reverse | relay.Refund, order: Order, found: Row
     ) -> relay.Decision:
         approval = decode_decision(found["approval"])
-        with network_time(str(type(request).__struct_config__.tag), self._clock):
+        with NetworkTime(str(type(request).__struct_config__.tag), self._clock):
             if isinstance(request, relay.Capture):
                 return await self._network.capture(order, approval)
             if isinstance(request, relay.Reverse):

@@ -142,7 +142,7 @@ class AttemptStore:
         self._authorise: Coalescer[Beginning, Row] = _beginner(dsn, BEGIN_AUTHORISE)
         self._follow_up: Coalescer[Beginning, Row] = _beginner(dsn, BEGIN_FOLLOW_UP)
         self._decide: Coalescer[Ending, bool] = Coalescer(
-            _record, lanes(dsn, 0), sort_key=lambda row: (row.attempt_id, row.merchant_id)
+            _record, lanes(dsn, 0), sort_key=_by_attempt
         )
 
     async def close(self) -> None:
@@ -252,13 +252,18 @@ def refusal_of(row: Beginning, found: Row) -> relay.Rejected | None:
     return relay.Rejected(code="instrument_unknown") if found["ciphertext"] is None else None
 
 
+def _by_attempt(row: Beginning | Ending) -> tuple[int, int]:
+    # Numbers, because comparing UUIDs is written in Python and takes ten times as long.
+    return row.attempt_id.int, row.merchant_id.int
+
+
 def _beginner(dsn: str, text: bytes) -> Coalescer[Beginning, Row]:
     async def begin(lane: Lane, rows: Sequence[Beginning]) -> list[Row]:
         found = await lane.rows(text, {"rows": batch(rows)})
         by_attempt = {(row["attempt_id"], row["merchant_id"]): row for row in found}
         return [dict(by_attempt[row.attempt_id, row.merchant_id]) for row in rows]
 
-    return Coalescer(begin, lanes(dsn, 0), sort_key=lambda row: (row.attempt_id, row.merchant_id))
+    return Coalescer(begin, lanes(dsn, 0), sort_key=_by_attempt)
 
 
 async def _record(lane: Lane, rows: Sequence[Ending]) -> list[bool]:
