@@ -4,15 +4,23 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+import orjson
+
 # RFC 3339 section 5.6 knows second 60 of a leap second; a moment here has no such second.
 _LEAP_SECOND: Final = slice(17, 19)
 _YEAR_ZERO: Final = "0000-"
+# As orjson writes a moment, quotes included; what falls on a whole second is shorter.
+_WITH_MICROSECONDS: Final = len('"2026-04-11T14:30:00.000000Z"')
 
 
 def to_text(moment: datetime) -> str:
     """`2026-04-11T14:30:00.000Z`."""
     if moment.tzinfo is not UTC:
         moment = moment.astimezone(UTC)
+    # `isoformat` takes two and a half times as long, and a payment has seven moments written.
+    text = orjson.dumps(moment, option=orjson.OPT_UTC_Z)
+    if len(text) == _WITH_MICROSECONDS:
+        return text[1:24].decode() + "Z"
     return moment.isoformat(timespec="milliseconds")[:-6] + "Z"
 
 

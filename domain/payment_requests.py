@@ -1,10 +1,9 @@
 """What a merchant asks for when it creates a payment."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentRequest:
+class PaymentRequest(NamedTuple):
     """A validated request body; ids are still text.  `hold_id`: drawn on that hold."""
 
     amount: int

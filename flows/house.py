@@ -200,9 +200,10 @@ def _forgetting(
     return forget, forget_all
 
 
-def _by_merchant_and_key(payment: NewPayment) -> tuple[UUID, UUID]:
-    return payment.merchant_id, payment.key
+# Numbers, because comparing UUIDs is written in Python and takes ten times as long.
+def _by_merchant_and_key(payment: NewPayment) -> tuple[int, int]:
+    return payment.merchant_id.int, payment.key.int
 
 
-def _by_id(row: DecidedPayment | PaymentKey | CustomerKey) -> tuple[UUID, UUID]:
-    return row.merchant_id, row.id
+def _by_id(row: DecidedPayment | PaymentKey | CustomerKey) -> tuple[int, int]:
+    return row.merchant_id.int, row.id.int

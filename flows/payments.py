@@ -270,13 +270,14 @@ async def _finish(house: House, asking: Asking, outcome: authorisations.Outcome)
     payment = outcome.payment
     if payment["risk_signals"]["velocity_flag"]:
         asking.risk_signals["velocity_flag"] = True
-    if not await record_outcome(house, asking.request_id, outcome):
+    resource = await record_outcome(house, asking.request_id, outcome)
+    if resource is None:
         return await _overtaken(house, asking, payment)
     refusal = refusal_of(outcome)
     if refusal is not None:
         raise refusal
     status = ACCEPTED if payment["status"] == "pending" else CREATED
-    return Reply(status, payments.resource(payment))
+    return Reply(status, resource)
 
 
 async def _withdraw(house: House, payment: Row) -> bool:

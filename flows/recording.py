@@ -44,12 +44,13 @@ def _decline_code_for_merchants(failure_code: str) -> str:
     return "processing_error" if failure_code == payments.NETWORK_UNAVAILABLE else failure_code
 
 
-async def record_outcome(house: House, request_id: str, outcome: Outcome) -> bool:
+async def record_outcome(house: House, request_id: str, outcome: Outcome) -> Row | None:
     """Write the outcome with its event and the reply of its key, in one commit.
 
-    False when the payment was no longer pending under this attempt.
+    The payment as its event shows it; None when it was no longer pending under this attempt.
     """
     payment = outcome.payment
+    resource = payments.resource(payment)
     refusal = refusal_of(outcome)
     status = CREATED if refusal is None else refusal.status
     if payment["status"] == "pending":
@@ -77,14 +78,14 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> boo
         reply=None if refusal is None else kept_refusal(refusal),
         event_id=house.new_id(),
         event_type=outcome.event,
-        object=payments.resource(payment),
+        object=resource,
         request_id=request_id,
         occurred_at=moments.to_text(house.clock.now()),
     )
     recorded = await house.decide.submit(decided)
     if recorded and house.remembered.on:
         house.remembered.write(payment_decided(payment), seen_at)
-    return recorded
+    return resource if recorded else None
 
 
 def _text(moment: Any) -> str | None:

@@ -51,8 +51,7 @@ class NewPayment(NamedTuple):
     risk_signals: RiskSignals
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What became of a NewPayment.
 
     `recorded`: this very payment stands.  Otherwise `earlier` is the key's row when the

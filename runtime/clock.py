@@ -1,8 +1,10 @@
 """The wall clock, injected: nothing below the process entry reads the time by itself."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -25,9 +27,9 @@ class SystemClock:
     """The machine's own clock."""
 
     def now(self) -> datetime:
-        milliseconds = self.unix_ms()
-        moment = datetime.fromtimestamp(milliseconds // 1000, UTC)
-        return moment.replace(microsecond=milliseconds % 1000 * 1000)
+        seconds, milliseconds = divmod(self.unix_ms(), 1000)
+        # Half of what `fromtimestamp` and `replace` take; a payment asks five times.
+        return _EPOCH + timedelta(0, seconds, milliseconds * 1000)
 
     def unix_ms(self) -> int:
         return time.time_ns() // 1_000_000

@@ -1,8 +1,5 @@
 """Room for so much work at once, and no queue before it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from prometheus_client import Counter, Gauge
 
 _RUNNING = Gauge("paymint_requests_in_flight", "Requests that are being worked on")
@@ -41,13 +38,24 @@ class Room:
         """Make room for another."""
         self._inside -= 1
 
-    @contextmanager
-    def waiting(self, request_id: str) -> Iterator[None]:
+    def waiting(self, request_id: str) -> "Waiting":
         """While a request that has entered waits for somebody else."""
-        self._waiting[request_id] = self._waiting.get(request_id, 0) + 1
-        try:
-            yield
-        finally:
-            left = self._waiting.pop(request_id) - 1
-            if left:
-                self._waiting[request_id] = left
+        return Waiting(self._waiting, request_id)
+
+
+class Waiting:
+    """One wait of a request: a class, since a generator's context costs five times as much."""
+
+    __slots__ = ("_request_id", "_waiting")
+
+    def __init__(self, waiting: dict[str, int], request_id: str) -> None:
+        self._waiting = waiting
+        self._request_id = request_id
+
+    def __enter__(self) -> None:
+        self._waiting[self._request_id] = self._waiting.get(self._request_id, 0) + 1
+
+    def __exit__(self, *raised: object) -> None:
+        left = self._waiting.pop(self._request_id) - 1
+        if left:
+            self._waiting[self._request_id] = left

@@ -10,6 +10,7 @@ import re
 import time
 from typing import Any
 
+from domain import moments
 from domain.audit_entries import PATH_CHARACTERS, USER_AGENT_CHARACTERS, cleaned
 from domain.ids import to_text
 from gateway.exchange import Exchange, Proceed
@@ -47,9 +48,8 @@ def _entry(exchange: Exchange, milliseconds: float) -> dict[str, Any]:
     merchant = None if caller is None else caller.merchant_id
     if exchange.whose is not None:
         merchant = exchange.whose[0]
-    moment = exchange.house.clock.now().isoformat(timespec="milliseconds")
     return {
-        "timestamp": moment.replace("+00:00", "Z"),
+        "timestamp": moments.to_text(exchange.house.clock.now()),
         "request_id": exchange.request_id,
         "merchant_id": None if merchant is None else to_text("mch", merchant),
         "api_key_prefix": None if caller is None else caller.key_display,

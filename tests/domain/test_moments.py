@@ -1,10 +1,10 @@
 """Which texts are moments, and which moment each is."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from domain.moments import from_text, is_moment
+from domain.moments import from_text, is_moment, to_text
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,12 @@ def test_a_moment_of_rfc_3339(text: str, moment: datetime) -> None:
 )
 def test_what_is_no_moment(text: str) -> None:
     assert not is_moment(text)
+
+
+@pytest.mark.parametrize("microseconds", [0, 1, 999, 1_000, 999_999])
+def test_a_moment_is_written_in_whole_milliseconds(microseconds: int) -> None:
+    in_india = timezone(timedelta(hours=5, minutes=30))
+    for year in (1, 476, 2026, 9999):
+        moment = datetime(year, 2, 3, 14, 5, 6, microseconds, tzinfo=UTC)
+        text = f"{year:04}-02-03T14:05:06.{microseconds // 1000:03}Z"
+        assert to_text(moment) == to_text(moment.astimezone(in_india)) == text
