@@ -5,6 +5,7 @@ the other's word and changes nothing.  The hold's row is locked before all that 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -182,6 +183,36 @@ async def _end_top_up(
     return Ended(
         after, Declined(decline.code or "card_declined", decline_code=decline.decline_code)
     )
+
+
+async def queue_hold(house: House, hold: Row, resume_at: datetime) -> Row | None:
+    """Tell that a hold waits for its network: a worker asks from `resume_at` on.
+
+    The hold as it waits; None where it is not pending any more.
+    """
+    async with house.database.transaction() as transaction:
+        locked = await lock_hold(transaction, key_of(hold))
+        if locked is None or locked["status"] != "pending":
+            return None
+        queued = holds.queued(locked, resume_at)
+        await save_hold(transaction, locked, queued)
+        await keep_reply(transaction, hold, Ended(queued, None), ACCEPTED)
+    return queued
+
+
+async def queue_top_up(house: House, top_up: Row) -> Row | None:
+    """Tell that a top-up waits for its network: a worker asks.
+
+    The hold as it stands; None where the top-up is not pending any more.
+    """
+    key = HoldKey(top_up["hold_id"], top_up["merchant_id"], top_up["livemode"])
+    async with house.database.transaction() as transaction:
+        hold = await lock_hold(transaction, key)
+        row = await lock_top_up(transaction, top_up)
+        if hold is None or row is None or row["status"] != "pending":
+            return None
+        await keep_reply(transaction, top_up, Ended(hold, None), ACCEPTED)
+    return hold
 
 
 async def use_up_if_empty(

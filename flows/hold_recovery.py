@@ -13,7 +13,14 @@ from adapters.vault_door import NoAnswer
 from contract import relay
 from domain.ids import to_text
 from domain.payments import NETWORK_UNAVAILABLE
-from flows.hold_changes import authorisation, increment, record_answer, record_top_up
+from flows.hold_changes import (
+    authorisation,
+    increment,
+    queue_hold,
+    queue_top_up,
+    record_answer,
+    record_top_up,
+)
 from flows.house import House
 from models.hold_draws import has_unheard_draws
 from models.hold_leases import lease_holds, lease_top_ups
@@ -109,6 +116,14 @@ async def _resume(house: House, hold: Row) -> None:
         await record_answer(house, _request_id(hold), hold, None, undecided=undecided)
     elif resolution.state == "never_begun":
         await _authorise_again(house, hold)
+    else:
+        await _queue(house, hold)
+
+
+async def _queue(house: House, hold: Row) -> None:
+    """Tell the merchant that it waits for its network, where its own request did not."""
+    if hold["pending_reason"] is None:
+        await queue_hold(house, hold, hold["resume_at"])
 
 
 async def _authorise_again(house: House, hold: Row) -> None:
@@ -125,6 +140,8 @@ async def _authorise_again(house: House, hold: Row) -> None:
     decision = _decision_of(answer)
     if decision is not None:
         await record_answer(house, _request_id(hold), again, decision)
+    else:
+        await _queue(house, again)
 
 
 def _decision_of(answer: relay.Answer) -> relay.Decision | None:
@@ -143,6 +160,8 @@ async def _resume_top_up(house: House, top_up: Row) -> None:
         await record_top_up(house, _request_id(top_up), top_up, resolution.decision)
     elif resolution.state == "never_begun":
         await _add_again(house, top_up)
+    else:
+        await queue_top_up(house, top_up)
 
 
 async def _add_again(house: House, top_up: Row) -> None:
@@ -166,6 +185,8 @@ async def _add_again(house: House, top_up: Row) -> None:
     decision = _decision_of(answer)
     if decision is not None:
         await record_top_up(house, _request_id(top_up), again, decision)
+    else:
+        await queue_top_up(house, again)
 
 
 async def _give_back(house: House, hold: Row) -> None:

@@ -18,8 +18,8 @@ from flows.hold_changes import (
     Ended,
     hold_key,
     increment,
-    keep_reply,
     missing,
+    queue_top_up,
     record_top_up,
     use_up_if_empty,
 )
@@ -123,13 +123,7 @@ class _Addition:
         return True
 
     async def queue(self) -> Row | None:
-        async with self.house.database.transaction() as transaction:
-            locked = await lock_hold(transaction, key_of(self.hold))
-            row = await lock_top_up(transaction, self.top_up)
-            if locked is None or row is None or row["status"] != "pending":
-                return None
-            await keep_reply(transaction, self.top_up, Ended(locked, None), ACCEPTED)
-        return locked
+        return await queue_top_up(self.house, self.top_up)
 
     async def found(self) -> Reply:
         async with self.house.database.transaction() as transaction:

@@ -22,8 +22,8 @@ from flows.hold_changes import (
     Ended,
     authorisation,
     hold_key,
-    keep_reply,
     missing,
+    queue_hold,
     record_answer,
     refusal_of,
 )
@@ -34,9 +34,7 @@ from models.holds import (
     find_named,
     insert_hold,
     key_of,
-    lock_hold,
     read_hold,
-    save_hold,
     withdraw_hold,
 )
 from models.paging import read_counted_page
@@ -182,14 +180,7 @@ class _NewHold:
             return await withdraw_hold(transaction, self.hold)
 
     async def queue(self) -> Row | None:
-        async with self.house.database.transaction() as transaction:
-            locked = await lock_hold(transaction, key_of(self.hold))
-            if locked is None or locked["status"] != "pending":
-                return None
-            queued = holds.queued(locked, self.house.clock.now())
-            await save_hold(transaction, locked, queued)
-            await keep_reply(transaction, self.hold, Ended(queued, None), ACCEPTED)
-        return queued
+        return await queue_hold(self.house, self.hold, self.house.clock.now())
 
     async def found(self) -> Reply:
         async with self.house.database.reading() as transaction:

@@ -241,6 +241,43 @@ async def refused() -> None:
     raise Refused("busy")
 
 
+UNDECIDED = relay.Resolution(state="undecided")
+AWAY = relay.Rejected(code="network_unavailable")
+WAITS = {"away": {relay.Authorise: AWAY}, "undecided": {relay.Resolve: UNDECIDED}}
+
+
+@pytest.mark.parametrize("answers", WAITS.values(), ids=WAITS)
+def test_a_worker_tells_that_it_waits_where_its_request_could_not(
+    answers: dict[type, relay.Answer], shop: Shop, merchant: Merchant
+) -> None:
+    async def story(till: HoldTill) -> None:
+        key, moment = uuid4(), "before" if relay.Authorise in answers else "after"
+        till.lose(moment, relay.Authorise)
+        with pytest.raises(Lost):
+            await till.hold(key)
+        till.till.door.instead.update(answers)
+        await till.recover_once()
+        reply = await till.hold(key)
+        assert (reply.status, reply.resource["status"], reply.replayed) == (202, "pending", True)
+        assert reply.resource["pending_reason"] == "network_unavailable"
+        hold = reply.resource["id"]
+        assert till.wallet.shown(hold) == reply.resource
+        await till.recover()
+        assert till.wallet.shown(hold)["status"] == "active"
+        key = uuid4()
+        till.lose(moment, relay.Authorise)
+        with pytest.raises(Lost):
+            await till.top_up(hold, key)
+        till.till.door.instead.update(answers)
+        await till.recover_once()
+        reply = await till.top_up(hold, key)
+        assert (reply.status, reply.resource["amount"], reply.replayed) == (202, CEILING, True)
+        await till.recover()
+        assert till.wallet.shown(hold)["amount"] == CEILING + 5_000
+
+    play(shop, merchant, story)
+
+
 def test_an_addition_that_waited_in_vain_is_told(shop: Shop, merchant: Merchant) -> None:
     async def story(till: HoldTill) -> None:
         hold = (await till.hold()).resource["id"]
