@@ -32,6 +32,8 @@ from models.announcing import CHANNEL
 from models.audit import AuditTrail
 from models.customer_reads import CustomerKey, read_customers
 from models.data_keys import DataKeyStore
+from models.operation_begin import NewOperation, begin_operations
+from models.operation_end import EndedOperation, end_operations
 from models.payment_decide import DecidedPayment, decide_payments
 from models.payment_reads import PaymentKey, read_payments
 from models.payment_record import NewPayment, Recorded, record_payments
@@ -62,6 +64,8 @@ class House:
     key_database: Database
     record: Coalescer[NewPayment, Recorded]
     decide: Coalescer[DecidedPayment, bool]
+    begin: Coalescer[NewOperation, Row | None]
+    end: Coalescer[EndedOperation, bool]
     payment: Coalescer[PaymentKey, Row | None]
     customer: Coalescer[CustomerKey, Row | None]
     audit: AuditTrail
@@ -99,6 +103,8 @@ class House:
         """Finish what is queued, then close every connection."""
         await self.record.close()
         await self.decide.close()
+        await self.begin.close()
+        await self.end.close()
         await self.payment.close()
         await self.customer.close()
         await self.audit.close()
@@ -142,6 +148,9 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         key_database=key_database,
         record=Coalescer(record_payments, lanes(dsn, slot), sort_key=_by_merchant_and_key),
         decide=Coalescer(decide_payments, lanes(dsn, slot + 2), sort_key=_by_id),
+        # Beginning counts and posts nothing.
+        begin=Coalescer(begin_operations, lanes(dsn, slot), sort_key=_by_id),
+        end=Coalescer(end_operations, lanes(dsn, slot + 4), sort_key=_by_id),
         payment=Coalescer(read_payments, lanes(dsn, slot), sort_key=_by_id),
         customer=Coalescer(read_customers, lanes(dsn, slot), sort_key=_by_id),
         audit=AuditTrail(dsn),
@@ -164,18 +173,22 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         rates=open_rates(settings.exchange_rates),
     )
     house.audit.rows.on_change = house.audit_alarm.changed
-    await database.open()
-    await key_database.open()
+    await _start(house)
+    return house
+
+
+async def _start(house: House) -> None:
+    await house.database.open()
+    await house.key_database.open()
     with suppress(DatabaseUnavailable, KeysOutOfReach):
         # What is away is asked when it is needed; what is wrong ends the start.
-        await seals.prove()
-    await vault.start()
+        await house.seals.prove()
+    await house.vault.start()
     house.announcements.start()
     await house.duplicates.start()
     await house.limiter.start()
-    remembered.start()
-    records.start()
-    return house
+    house.remembered.start()
+    house.token_records.start()
 
 
 def _forgetting(
@@ -205,5 +218,7 @@ def _by_merchant_and_key(payment: NewPayment) -> tuple[int, int]:
     return payment.merchant_id.int, payment.key.int
 
 
-def _by_id(row: DecidedPayment | PaymentKey | CustomerKey) -> tuple[int, int]:
+def _by_id(
+    row: DecidedPayment | NewOperation | EndedOperation | PaymentKey | CustomerKey,
+) -> tuple[int, int]:
     return row.merchant_id.int, row.id.int

@@ -76,18 +76,25 @@ async def finish_operation(
     decision: relay.Decision,
 ) -> Row:
     """Save what the answer makes of a locked payment; the row as it then stands."""
-    after = put_back(payment)
     if payment["operation"] == "reverse" or decision.outcome != "approved":
+        after = put_back(payment)
         await save_payment(transaction, payment, after)
         return after
+    after, step = ended(house, payment)
+    async with transaction.together():
+        await save_payment(transaction, payment, after)
+        await record_payment_event(house, transaction, request_id, after, step.event)
+    return after
+
+
+def ended(house: House, payment: Row) -> tuple[Row, payments.Transition]:
+    """What an approved capture or cancellation makes of its payment, and by which step."""
     step = payments.transition(payment["status"], payment["operation"])
+    after = put_back(payment)
     after["status"] = step.becomes
     after["expires_at"] = None
     after["event_sequence"] = payment["event_sequence"] + 1
     if payment["operation"] == "capture":
         after["amount_captured"] = payment["operation_amount"]
         after["captured_at"] = house.clock.now()
-    async with transaction.together():
-        await save_payment(transaction, payment, after)
-        await record_payment_event(house, transaction, request_id, after, step.event)
-    return after
+    return after, step

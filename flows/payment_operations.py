@@ -2,11 +2,13 @@
 
 While the answer is out, the payment carries its `operation`, and no other operation may
 begin on it.  What a request cannot finish, a worker does.
+
+Both commits are coalesced statements where all goes as planned (flows/operation_commits.py).
+Whatever else is decided and answered under the payment's row lock.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Final
 
 from adapters.vault_door import NotBegun, Unknown
@@ -16,6 +18,7 @@ from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing, Unavailable, Unprocessable
 from flows.house import House
+from flows.operation_commits import OK, RESUME_AFTER, Wanted, begin_at_once, end_at_once
 from flows.operation_outcomes import (
     ask_network,
     finish_operation,
@@ -29,8 +32,6 @@ from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_reads import PaymentKey
 from runtime.database import DatabaseUnavailable, Row, Transaction
 
-RESUME_AFTER = timedelta(seconds=10)
-OK: Final = 200
 ACCEPTED: Final = 202
 
 
@@ -52,7 +53,8 @@ async def capture_payment(
         return None
 
     begun: list[Row] = []
-    return await _operate(house, asking, begin, begun)
+    wanted = Wanted(payment_id, "capture", amount)
+    return await _operate(house, asking, wanted, begin, begun)
 
 
 async def cancel_payment(house: House, asking: Asking, payment_id: str) -> Reply:
@@ -70,19 +72,22 @@ async def cancel_payment(house: House, asking: Asking, payment_id: str) -> Reply
         return None
 
     begun: list[Row] = []
-    return await _operate(house, asking, begin, begun)
+    return await _operate(house, asking, Wanted(payment_id, "cancel"), begin, begun)
 
 
 async def _operate(
     house: House,
     asking: Asking,
+    wanted: Wanted,
     begin: Callable[[Transaction], Awaitable[Reply | None]],
     begun: list[Row],
 ) -> Reply:
-    reply = await begin_once(house, asking, begin)
-    if reply is not None:
-        return reply
-    payment = begun[-1]
+    payment = await begin_at_once(house, asking, wanted)
+    if payment is None:
+        reply = await begin_once(house, asking, begin)
+        if reply is not None:
+            return reply
+        payment = begun[-1]
     try:
         return await _ask_and_record(house, asking, payment)
     except DatabaseUnavailable:
@@ -101,6 +106,10 @@ async def _ask_and_record(house: House, asking: Asking, payment: Row) -> Reply:
         decision = None
     except Unknown:
         decision = None
+    if decision is not None and decision.outcome == "approved":
+        after = await end_at_once(house, asking, payment)
+        if after is not None:
+            return _reply(after)
     return await _record_answer(house, asking, payment, decision)
 
 

@@ -5,7 +5,7 @@ that refunds that race for the same money cannot both have it; the network is as
 afterwards by a worker (flows/refund_settlement.py).
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -14,7 +14,7 @@ from domain.callers import Asking
 from domain.ids import from_text
 from domain.refusals import Missing
 from flows.house import House
-from flows.replies import Reply, once
+from flows.replies import Reply, once_decided
 from models.outbox import record_event
 from models.payment_changes import lock_payment, save_payment
 from models.payment_reads import PaymentKey
@@ -25,6 +25,13 @@ from runtime.database import Row, Transaction
 CREATED: Final = 201
 
 
+class _Reservation(NamedTuple):
+    """A locked payment that has enough left, and the refund that takes it."""
+
+    payment: Row
+    refund: Row
+
+
 async def create_refund(
     house: House, asking: Asking, payment_id: str, amount: int | None, reason: str | None
 ) -> Reply:
@@ -33,19 +40,22 @@ async def create_refund(
     Raises 404, 422 `payment_unexpected_state` or `refund_exceeds_capture`.
     """
 
-    async def change(transaction: Transaction) -> Reply:
+    async def decide(transaction: Transaction) -> _Reservation:
         payment = await _locked(transaction, asking, payment_id)
-        taken = refunds.refund_amount(payment, amount)
-        reserved = {**payment, "amount_refunded": payment["amount_refunded"] + taken}
-        await save_payment(transaction, payment, reserved)
-        refund = _new_refund(house, payment, taken, reason)
+        refund = _new_refund(house, payment, refunds.refund_amount(payment, amount), reason)
         scope = (refund["merchant_id"], refund["livemode"])
         refund["settle_at"] = await due_at_once(transaction, *scope, refund["created_at"])
+        return _Reservation(payment, refund)
+
+    async def write(transaction: Transaction, reservation: _Reservation) -> Reply:
+        payment, refund = reservation
+        reserved = {**payment, "amount_refunded": payment["amount_refunded"] + refund["amount"]}
+        await save_payment(transaction, payment, reserved)
         await insert_refund(transaction, refund)
         await _announce(house, asking, transaction, refund)
         return Reply(CREATED, refunds.resource(refund))
 
-    return await once(house, asking, change)
+    return await once_decided(house, asking, decide, write)
 
 
 async def retrieve_refund(house: House, payment: Row, refund_id: str) -> dict[str, Any]:

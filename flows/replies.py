@@ -88,12 +88,15 @@ async def once_decided(
     `write` runs, it runs for its effect alone: it travels with the reply, in one round trip.
     """
     async with house.database.transaction() as transaction:
-        earlier = await idempotency.claim(transaction, asking, house.clock.now())
-        if earlier is not None:
-            return replay(asking, await _unsealed(house, asking, earlier))
+        if asking.once is not None:
+            earlier = await idempotency.claim(transaction, asking, house.clock.now())
+            if earlier is not None:
+                return replay(asking, await _unsealed(house, asking, earlier))
         try:
             decided = await decide(transaction)
         except Unprocessable as refusal:
+            if asking.once is None:
+                raise
             refused = refusal
         else:
             async with transaction.together():

@@ -23,6 +23,7 @@ PLUMBING = {
     "pages": "from query parameters to a page, from rows to the list envelope",
     "recording": "writing a network's answer; the request and its recovery do it alike",
     "operation_outcomes": "what a capture's answer changes; request and recovery do it alike",
+    "operation_commits": "the two coalesced commits of a capture or cancellation",
     "dispute_changes": "opening and closing a dispute; workers and test helpers do it alike",
     "payment_events": "writing the event of a payment under its row lock",
     "customer_reads": "finding a customer, or 404, before anything is done below it",

@@ -12,6 +12,8 @@ import pytest
 from models import customer_reads
 from models.deliveries import RECORD as RECORD_ATTEMPTS
 from models.migrate import migrate
+from models.operation_begin import BEGIN
+from models.operation_end import END
 from models.payment_decide import DECIDE
 from models.payment_reads import GET_MANY
 from models.payment_record import RECORD
@@ -21,6 +23,8 @@ from tests.cluster import Cluster
 STATEMENTS = {
     "record": RECORD.text,
     "decide": DECIDE.text,
+    "begin": BEGIN.text,
+    "end": END.text,
     "get": GET_MANY.decode(),
     "attempts": RECORD_ATTEMPTS.decode(),
     "customer": customer_reads.GET_MANY.decode(),
@@ -54,7 +58,16 @@ def test_rows_are_looked_up_and_never_walked(empty_database: str, name: str) -> 
     # Every look-up has the row's own id in its condition, whichever index carries it.
     lookups = re.findall(r"Index (?:Only )?Scan using \w+[^\n]*\n\s+Index Cond: ([^\n]*)", plan)
     assert len(lookups) == len(scans), plan
-    named = ("asked", "changed", "anon_1", "judged", "recorded", "= webhook_deliveries.")
+    named = (
+        "asked",
+        "looked",
+        "mine",
+        "changed",
+        "anon_1",
+        "judged",
+        "recorded",
+        "= webhook_deliveries.",
+    )
     assert all(any(name in condition for name in named) for condition in lookups), plan
 
 

@@ -121,3 +121,22 @@ def test_one_token_under_many_keys_is_charged_once(shop: Shop, merchant: Merchan
     assert sum(answer.status == 201 for answer in answers) == 1
     assert {answer.code for answer in answers if answer.status == 422} == {"token_already_used"}
     assert len(charges_of(shop, merchant)) == 1
+
+
+@pytest.mark.parametrize("action", ["capture", "cancel"])
+def test_fifty_at_once_act_once(action: str, shop: Shop, merchant: Merchant) -> None:
+    payment, key = merchant.pay(saved_card(merchant), capture=False)["id"], str(uuid4())
+
+    async def ask(asking: Rush) -> list[Answered]:
+        path = f"/v1/payments/{payment}/{action}"
+        return await together(
+            [asking.post_until_told(path, None, key) for _ in range(AT_ONCE)],
+        )
+
+    answers = rush(merchant, ask)
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.raw for answer in answers}) == 1
+    assert sum(not answer.replayed for answer in answers) == 1
+    kind = "capture" if action == "capture" else "reverse"
+    assert shop.decisions(payment) == [("authorise", "approved"), (kind, "approved")]
+    assert len(charges_of(shop, merchant)) == 2
