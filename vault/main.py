@@ -33,6 +33,7 @@ from vault.operations.announcing import Announcing
 from vault.operations.charging import Charging
 from vault.operations.disputing import Disputing
 from vault.operations.keeping import Keeping
+from vault.operations.late_approvals import LateApprovals
 from vault.operations.resolving import Resolving
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
@@ -49,6 +50,7 @@ from vault.store.tokens import TokenStore
 SWEEP_SECONDS = 15.0
 PARTITIONS_LOOK_AGAIN_SECONDS = 24 * 3600.0
 CHARGEBACKS_LOOK_AGAIN_SECONDS = 0.5
+LATE_APPROVALS_LOOK_AGAIN_SECONDS = 1.0
 
 
 class Vault:
@@ -77,6 +79,8 @@ class Vault:
         self._audit = AuditTrail(settings.database_url)
         self._audit_store = AuditStore(self._database)
         self._network = self._networks.network
+        self._guarded = GuardedNetworks(self._network, self._clock)
+        self._late_approvals = LateApprovals(self._attempts.late, self._guarded)
         self._disputing = Disputing(ChargebackStore(self._database), self._network)
         self._relay = RelayDoor(self._calls().answer, self._clock)
         self._token_server = TokenServer(self._token_door(), settings.token_port)
@@ -103,6 +107,8 @@ class Vault:
             ends.callback(parting.cancel)
             collecting = asyncio.create_task(self._keep_collecting())
             ends.callback(collecting.cancel)
+            giving_back = asyncio.create_task(self._keep_giving_back())
+            ends.callback(giving_back.cancel)
             tls = self._settings.state_directory / "tls"
             await self._relay.open(self._settings.relay_port, server_tls(tls))
             renewing = asyncio.create_task(self._keep_certified(tls))
@@ -124,7 +130,7 @@ class Vault:
         await asyncio.gather(self._token_server.close(), self._relay.close())
 
     def _calls(self) -> Calls:
-        network = GuardedNetworks(self._network, self._clock)
+        network = self._guarded
         velocity = Velocity(self._clock, PUBLISHED_CARDS)
         charging = Charging(
             self._attempts, self._keyring, self._codes, network, velocity, self._clock
@@ -193,6 +199,15 @@ class Vault:
             except Exception as error:
                 # What was not heard is told again in the next round.
                 log_exception("chargebacks_not_collected", error)
+
+    async def _keep_giving_back(self) -> None:
+        while True:
+            await asyncio.sleep(LATE_APPROVALS_LOOK_AGAIN_SECONDS)
+            try:
+                await self._late_approvals.turn()
+            except Exception as error:
+                # What was leased is due again.
+                log_exception("late_approvals_not_looked_at", error)
 
 
 async def _serve(calendar: Clock | None) -> None:

@@ -72,6 +72,8 @@ class Story:
     added: int = 0
     drawn: int = 0
     given_back: int = 0
+    # A sale that is reversed is captured no more.
+    sales: int = 0
     captured: int = 0
     paid_back: int = 0
     charged_back: int = 0
@@ -102,7 +104,7 @@ def _add_to_hold(story: Story, line: Line) -> None:
         if line.kind == DRAW:
             story.drawn += line.amount
         else:
-            story.added += line.amount
+            story.added += -line.amount if line.kind == "reverse" else line.amount
 
 
 def _add(story: Story, line: Line) -> None:
@@ -116,6 +118,7 @@ def _add(story: Story, line: Line) -> None:
         story.approvals += 1
         story.authorised = line.amount
         story.currency = line.currency
+        story.sales += line.kind == "sale"
         if line.kind != "authorise":
             story.captured += line.amount
     elif line.kind == "capture":
@@ -123,6 +126,8 @@ def _add(story: Story, line: Line) -> None:
     elif line.kind == "reverse":
         story.reversals += 1
         story.given_back += line.amount
+        if story.sales:
+            story.captured -= line.amount
     elif line.kind == "chargeback":
         story.charged_back += line.amount
 

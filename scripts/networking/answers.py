@@ -80,11 +80,12 @@ class Answers:
         order = self._order(message)
         if follow_up == "capture" and order.hold_id is not None:
             follow_up = "draw"
-        approval = self._issuers.approval(order.hold_id or order.payment_id)
-        original = trace_in(fields)
-        if approval is not None and original not in (None, approval.trace):
-            raise NotAMessage("about another message", ORIGINAL)
-        return self._issuers.follow_up(order, follow_up, trace_of(message))
+        try:
+            approval = self._issuers.approval(order.hold_id or order.payment_id, trace_in(fields))
+        except LookupError:
+            raise NotAMessage("about another message", ORIGINAL) from None
+        of = None if approval is None else approval.attempt
+        return self._issuers.follow_up(order, follow_up, trace_of(message), of)
 
     def told_of(self, message: Message, line: Line) -> dict[int, str]:
         """The answer that tells a decision."""

@@ -16,17 +16,21 @@ _SETTLED_REFUNDS: Final = {"succeeded": "refund.succeeded", "failed": "refund.fa
 
 
 def compare_journal(journal: Path, kept: Stored, findings: Findings) -> None:
-    """The networks approved each payment once at most, captured it once, and paid back no more."""
+    """The networks approved each payment once at most, captured it once, and paid back no more.
+
+    An approval that came late, after the payment was asked for again, is given back.
+    """
     moved = _moved(journal)
     refunds: Counter[str] = Counter()
     for row in kept.refunds:
         refunds[row["payment_id"].hex] += 1
     held = {row["id"].hex: 1 + row["top_ups"] for row in kept.holds}
     for payment, did in moved.items():
-        approved = did["authorise"] + did["sale"]
+        approved = did["authorise"] + did["sale"] - did["reverse"]
+        sold = max(did["sale"] - did["reverse"], 0)
         if approved > held.get(payment, 1):
             findings.doubled.append(f"{approved} approvals of payment {payment}")
-        if did["capture"] + did["sale"] + did["draw"] > 1:
+        if did["capture"] + sold + did["draw"] > 1:
             findings.doubled.append(f"captured twice: payment {payment}")
         if did["refund"] > refunds[payment]:
             findings.doubled.append(

@@ -1,6 +1,6 @@
 """The vault's operations inside the test, before a network whose answers may be lost."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -49,6 +49,8 @@ class LosingNetwork:
     answers_lost: set[str] = field(default_factory=set)
     # What it says of the same is that it is still at it.
     in_progress: set[str] = field(default_factory=set)
+    # What happens, once, before the network is reached.
+    before: dict[str, Callable[[], Awaitable[None]]] = field(default_factory=dict)
 
     async def authorise(self, order: Order, charge: Charge) -> relay.Decision:
         return await self._lose("authorise", self.real.authorise(order, charge))
@@ -70,6 +72,8 @@ class LosingNetwork:
         await self.real.echo(network)
 
     async def _lose(self, name: str, call: Awaitable[relay.Decision]) -> relay.Decision:
+        if name in self.before:
+            await self.before.pop(name)()
         if name in self.calls_lost:
             _never_made(call)
             raise NetworkSilent

@@ -28,6 +28,7 @@ from vault.networks.books import (
     approval_of,
     decided_charge,
     decided_follow_up,
+    is_addition,
     opening_line,
     to_charge_back,
 )
@@ -63,8 +64,13 @@ class Issuers:
         line = opening_line(order, kind, self._clock.unix_ms(), trace)
         return self._record(decided_charge(line, behaviour, charge))
 
-    def follow_up(self, order: Order, kind: FollowUp, trace: str | None = None) -> Line:
-        """Decide what follows an approval of the same payment or hold; `trace` as above."""
+    def follow_up(
+        self, order: Order, kind: FollowUp, trace: str | None = None, of: str | None = None
+    ) -> Line:
+        """Decide what follows an approval of the same payment or hold; `trace` as above.
+
+        `of` is the attempt that was approved; none: the payment's last.
+        """
         known = self._repeated(order)
         if known is not None:
             return known
@@ -73,13 +79,29 @@ class Issuers:
             # Older than what is remembered: a reversal may be repeated for days.
             if line.attempt == order.attempt_id.hex:
                 return line
+        approval = approval_of(history, of)
+        if approval is not None and approval.hold is not None and is_addition(approval):
+            history = self._history(UUID(approval.hold))
         line = opening_line(order, kind, self._clock.unix_ms(), trace)
-        return self._record(decided_follow_up(line, history))
+        return self._record(decided_follow_up(line, history, of))
 
-    def approval(self, payment_id: UUID) -> Line | None:
-        """The approval of a payment that stands on the books."""
+    def approval(self, payment_id: UUID, trace: str | None = None) -> Line | None:
+        """The approval of a payment that stands on the books, the last or that of a message.
+
+        Raises LookupError where there are approvals, and none was asked for by it.
+        """
         self._catch_up()
-        return approval_of(self._history(payment_id))
+        history = self._history(payment_id)
+        last = approval_of(history)
+        if trace is None:
+            return last
+        for line in history:
+            named = approval_of(history, line.attempt) if line.trace == trace else None
+            if named is not None:
+                return named
+        if last is not None:
+            raise LookupError(f"another message asked for {payment_id}")
+        return None
 
     def inquire(self, attempt_id: UUID) -> Line | None:
         """What was decided about an attempt; None when nothing was."""

@@ -43,6 +43,8 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     trace: str | None = None
     # The hold that an authorisation added to, or that was drawn on.
     hold: str | None = None
+    # The attempt whose approval a reversal gives back; none: all there is of the payment.
+    of: str | None = None
 
 
 _encoder = msgspec.json.Encoder()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from contract import relay
 from vault.networks.behaviours import Fault, behaviour_named
-from vault.networks.books import DRAW
+from vault.networks.books import attempt_in
 from vault.networks.issuers import FollowUp, Issuers
 from vault.networks.journal import Line
 from vault.networks.network import (
@@ -39,13 +39,14 @@ class SimulatedNetworks:
         return await self._answer(line, fault)
 
     async def capture(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        return await self._follow_up(order, "capture" if order.hold_id is None else DRAW)
+        kind: FollowUp = "capture" if order.hold_id is None else "draw"
+        return await self._follow_up(order, kind, approval)
 
     async def reverse(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        return await self._follow_up(order, "reverse")
+        return await self._follow_up(order, "reverse", approval)
 
     async def refund(self, order: Order, approval: relay.Decision) -> relay.Decision:
-        return await self._follow_up(order, "refund")
+        return await self._follow_up(order, "refund", approval)
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
         await self._reached(network)
@@ -76,9 +77,12 @@ class SimulatedNetworks:
     async def rule(self, network: str, chargeback: relay.Chargeback, won: bool) -> None:
         self._issuers.rule(chargeback, won)
 
-    async def _follow_up(self, order: Order, kind: FollowUp) -> relay.Decision:
+    async def _follow_up(
+        self, order: Order, kind: FollowUp, approval: relay.Decision
+    ) -> relay.Decision:
         fault = await self._reached(order.network)
-        return await self._answer(self._issuers.follow_up(order, kind), fault)
+        of = attempt_in(approval.network_reference)
+        return await self._answer(self._issuers.follow_up(order, kind, of=of), fault)
 
     async def _reached(self, network: str) -> Fault | None:
         """Get as far as a network that misbehaves lets us; what is still to go wrong after."""

@@ -131,11 +131,19 @@ class Charging:
             recorded = await self._attempts.decide(
                 request.attempt_id, request.merchant_id, decision
             )
+            if not recorded:
+                log(
+                    "decision_after_fence",
+                    request_id=request.request_id,
+                    attempt=request.attempt_id,
+                    outcome=decision.outcome,
+                )
+                # An approval is given back: another attempt may have taken its place.
+                await self._attempts.late.look_now(request.attempt_id, request.merchant_id)
         except DatabaseUnavailable:
             # The network has decided and keeps it on its books: `resolve` will find it there.
             raise CallUndecided from None
         if not recorded:
-            log("decision_after_fence", request_id=request.request_id, attempt=request.attempt_id)
             raise CallUndecided
         return decision
 

@@ -19,6 +19,7 @@ from runtime.database import Database, Row, compile_sql
 from runtime.ids import uuid7
 from vault.store.begin import BEGIN_AUTHORISE, BEGIN_FOLLOW_UP, DRAW
 from vault.store.instruments import is_spent_for
+from vault.store.late import FIRST_LOOK_SECONDS, LateStore
 from vault.store.tables import attempts
 
 AUTHORISE = str(relay.Authorise.__struct_config__.tag)
@@ -86,7 +87,7 @@ _LOOK = compile_sql(
 
 _GIVE_UP = compile_sql(
     sa.update(attempts)
-    .values(state=word("fenced"))
+    .values(state=word("fenced"), look_again_at=sa.func.now() + seconds(FIRST_LOOK_SECONDS))
     .where(
         attempts.c.id == sa.bindparam("attempt_id"),
         attempts.c.merchant_id == sa.bindparam("merchant_id"),
@@ -139,6 +140,7 @@ class AttemptStore:
 
     def __init__(self, database: Database, dsn: str) -> None:
         self._database = database
+        self.late = LateStore(database)
         self._authorise: Coalescer[Beginning, Row] = _beginner(dsn, BEGIN_AUTHORISE)
         self._follow_up: Coalescer[Beginning, Row] = _beginner(dsn, BEGIN_FOLLOW_UP)
         self._decide: Coalescer[Ending, bool] = Coalescer(
@@ -192,7 +194,10 @@ class AttemptStore:
         return Found(row["state"], row["livemode"], row["operation"], row["network"], decision)
 
     async def give_up(self, attempt_id: UUID, merchant_id: UUID) -> bool:
-        """Fence an attempt that began too long ago for anybody to be still at it."""
+        """Fence an attempt that began too long ago for anybody to be still at it.
+
+        The network may have it yet, and is asked about it for a day (vault/store/late.py).
+        """
         named = {"attempt_id": attempt_id, "merchant_id": merchant_id}
         async with self._database.transaction() as transaction:
             return await transaction.run(_GIVE_UP, **named) == 1

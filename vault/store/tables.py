@@ -129,6 +129,8 @@ attempts = sa.Table(
     sa.Column("result", sa.Text),
     sa.Column("created_at", _MOMENT, nullable=False, server_default=sa.func.now()),
     sa.Column("decided_at", _MOMENT),
+    # When the network is asked once more about an attempt that was given up.
+    sa.Column("look_again_at", _MOMENT),
     _one_of("state", "begun", "decided", "fenced"),
     _one_of("operation", "authorise", "capture", "draw", "reverse", "refund"),
     _one_of("outcome", "approved", "declined", "pending"),
@@ -141,6 +143,12 @@ sa.Index(
     postgresql_where=sa.and_(
         attempts.c.operation.in_(["authorise", "draw"]), attempts.c.outcome == "approved"
     ),
+)
+
+sa.Index(
+    "attempts_to_look_at",
+    attempts.c.look_again_at,
+    postgresql_where=attempts.c.look_again_at.isnot(None),
 )
 
 # What the networks told of chargebacks, and which of it the main house has recorded.

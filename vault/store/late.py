@@ -1,0 +1,98 @@
+"""Attempts that were given up and that a network may yet decide: asked about for a day.
+
+A network that knew of no such attempt when it was given up may have had it in a queue, or in
+the buffer of a connection.  The rows are leased: whoever moves `look_again_at` has the look.
+"""
+
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from runtime.batches import seconds, word
+from runtime.database import Database, Statement, compile_sql
+from vault.store.tables import attempts
+
+FIRST_LOOK_SECONDS = 5
+# From look to look a quarter of the attempt's age, and longer than a look takes.
+SHORTEST_PAUSE_SECONDS = 10
+PARTS_OF_AGE = 4
+# What no network has decided in a day, none will.
+LOOKED_AT_FOR_SECONDS = 24 * 3600
+
+_NOW = sa.func.now()
+
+
+class GivenUp(NamedTuple):
+    """An authorisation that was told never to have begun."""
+
+    id: UUID
+    merchant_id: UUID
+    livemode: bool
+    payment_id: UUID
+    network: str
+
+
+def _lease() -> sa.sql.ClauseElement:
+    due = sa.and_(attempts.c.look_again_at.isnot(None), attempts.c.look_again_at <= _NOW)
+    chosen = (
+        sa.select(attempts.c.id, attempts.c.merchant_id)
+        .where(due)
+        .order_by(attempts.c.look_again_at)
+        .limit(sa.bindparam("most", type_=sa.Integer))
+        .cte("chosen")
+    )
+    age = _NOW - attempts.c.created_at
+    part = sa.literal_column(f"(now() - attempts.created_at) / {PARTS_OF_AGE}", sa.Interval)
+    pause = sa.func.greatest(part, seconds(SHORTEST_PAUSE_SECONDS))
+    over = age > seconds(LOOKED_AT_FOR_SECONDS)
+    return (
+        sa.update(attempts)
+        .values(look_again_at=sa.case((over, sa.null()), else_=_NOW + pause))
+        .where(attempts.c.id == chosen.c.id, attempts.c.merchant_id == chosen.c.merchant_id)
+        # Asked again under the row's lock: another process may have been faster.
+        .where(due, attempts.c.state == word("fenced"))
+        .returning(*(attempts.c[name] for name in GivenUp._fields))
+    )
+
+
+def _look_at(moment: sa.ColumnElement[Any]) -> sa.sql.ClauseElement:
+    return (
+        sa.update(attempts)
+        .values(look_again_at=moment)
+        .where(
+            attempts.c.id == sa.bindparam("attempt_id"),
+            attempts.c.merchant_id == sa.bindparam("merchant_id"),
+            attempts.c.state == word("fenced"),
+        )
+    )
+
+
+_LEASE = compile_sql(_lease())
+_LOOK_NOW = compile_sql(_look_at(_NOW))
+_LOOK_NO_MORE = compile_sql(_look_at(sa.null()))
+
+
+class LateStore:
+    """Hands out what is to be asked about."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def lease(self, most: int) -> list[GivenUp]:
+        """Up to `most` attempts that are due; each is due again after a pause."""
+        async with self._database.transaction() as transaction:
+            rows = await transaction.all(_LEASE, most=most)
+        return [GivenUp(**row) for row in rows]
+
+    async def look_now(self, attempt_id: UUID, merchant_id: UUID) -> None:
+        """The network has decided it after all."""
+        await self._look(_LOOK_NOW, attempt_id, merchant_id)
+
+    async def look_no_more(self, attempt: GivenUp) -> None:
+        """Nothing will come of it any more, or what came was given back."""
+        await self._look(_LOOK_NO_MORE, attempt.id, attempt.merchant_id)
+
+    async def _look(self, statement: Statement, attempt_id: UUID, merchant_id: UUID) -> None:
+        async with self._database.transaction() as transaction:
+            await transaction.run(statement, attempt_id=attempt_id, merchant_id=merchant_id)
