@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contract import relay
-from runtime.log import log
+from runtime.database import DatabaseUnavailable
+from runtime.log import log, log_exception
 from vault.networks.network import ChargebackNetwork, NetworkSilent, NetworkUnreached
 from vault.outcomes import CallRefused, CallUndecided
 from vault.store.chargebacks import ChargebackStore
@@ -27,10 +28,23 @@ class Disputing:
     async def collect(self) -> None:
         """Write down what the networks have told since the last time."""
         told = self._network.chargebacks()
-        if told:
+        kept = await self._kept(told) if told else []
+        if kept:
+            self._network.heard(kept)
+            log("chargebacks_told", count=len(kept))
+
+    async def _kept(self, told: list[relay.Chargeback]) -> list[relay.Chargeback]:
+        """Those that are in the books now: what cannot be written keeps no other from being so."""
+        try:
             await self._chargebacks.keep(told)
-            self._network.heard(told)
-            log("chargebacks_told", count=len(told))
+        except DatabaseUnavailable:
+            raise
+        except Exception as error:
+            if len(told) == 1:
+                log_exception("chargeback_not_kept", error, chargeback=told[0].id)
+                return []
+            return [kept for each in told for kept in await self._kept([each])]
+        return told
 
     async def news(self, request: relay.ListChargebacks) -> relay.ChargebackNews:
         """What the main house has not acknowledged yet."""
