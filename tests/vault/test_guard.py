@@ -8,12 +8,20 @@ from typing import Any
 import pytest
 
 from contract import relay
+from tests.vault.networks import misbehave
 from tests.vault.test_breaker import HandClock
 from tests.vault.test_simulator import card, charge, networks, order
+from vault.networks.behaviours import Fault
 from vault.networks.breaker import OPENS_FROM_CALLS, REST_SECONDS
-from vault.networks.guard import TOLD_SECONDS, CircuitOpen, GuardedNetworks
+from vault.networks.guard import (
+    INQUIRIES_AT_HALF_OPEN,
+    TOLD_SECONDS,
+    CircuitOpen,
+    GuardedNetworks,
+)
 from vault.networks.journal import Journal
 from vault.networks.network import NetworkFailed
+from vault.networks.outages import Outage
 from vault.networks.simulator import SimulatedNetworks
 
 SUCCEEDS, DECLINES = "4242424242424242", "4000000000000002"
@@ -162,5 +170,37 @@ def test_what_nobody_has_tried_for_a_minute_is_not_told_any_more(tmp_path: Path)
         assert desk.guarded.away() == []
         # Told or not, one caller tries it first.
         assert await desk.asked() == 1
+
+    play(story)
+
+
+def test_few_inquire_of_a_network_that_has_not_proved_to_be_back(tmp_path: Path) -> None:
+    """The others go on at once with what they do for other networks."""
+
+    async def story() -> None:
+        desk = Desk(tmp_path, latency="20")
+        asked = order(network=FAULTNET)
+        await desk.guarded.authorise(asked, charge(card(SUCCEEDS)))
+        await desk.open()
+        desk.clock.seconds += REST_SECONDS
+        misbehave(tmp_path, faultnet=Outage(fault=Fault.SILENT_BEFORE))
+        waiting = [
+            asyncio.create_task(desk.guarded.inquire(FAULTNET, asked.attempt_id))
+            for _ in range(CALLERS)
+        ]
+        done, left = await asyncio.wait(waiting, timeout=0.5)
+        assert len(left) == INQUIRIES_AT_HALF_OPEN
+        assert {type(each.exception()) for each in done} == {CircuitOpen}
+        for each in left:
+            each.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        # Whoever goes away makes room; and one that is back is asked by everybody.
+        misbehave(tmp_path)
+        assert await desk.asked() == 1
+        found = await asyncio.gather(
+            *(desk.guarded.inquire(FAULTNET, asked.attempt_id) for _ in range(CALLERS))
+        )
+        assert {each.outcome for each in found if each is not None} == {"approved"}
+        assert None not in found
 
     play(story)

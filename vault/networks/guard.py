@@ -4,7 +4,8 @@ It is a CardNetwork around another.  What it refuses was certainly not sent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -27,6 +28,9 @@ from vault.networks.network import (
 # An answer that takes longer than its caller waits is no answer to the breaker either.
 IN_TIME_SECONDS: Final = 3.0
 INQUIRY_SECONDS: Final = 3.0
+# Of a network that has not proved to be back, each may wait in vain, and a worker has 64 hands
+# for all networks together.
+INQUIRIES_AT_HALF_OPEN: Final = 8
 # A circuit that has rested and that nobody has put to the proof for this long is no news:
 # whether the network is away is not known any more.
 TOLD_SECONDS: Final = 60.0
@@ -71,18 +75,18 @@ class GuardedNetworks:
         return await self._ask(order, partial(self._network.refund, order, approval))
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
-        """Not asked while the circuit rests; otherwise it neither opens nor closes it.
+        """Not asked while the circuit rests, and by few at once until it has closed.
 
+        It neither opens nor closes it.
         A network that knows what it decided may still decide nothing new, so its answer
         here is no proof, and an inquiry takes no probe away from those who need one.
         """
-        if self._circuit(network).breaker.state == "open":
-            raise CircuitOpen
-        try:
-            async with asyncio.timeout(INQUIRY_SECONDS):
-                return await self._network.inquire(network, attempt_id)
-        except TimeoutError:
-            raise NetworkSilent from None
+        with self._circuit(network).inquiring():
+            try:
+                async with asyncio.timeout(INQUIRY_SECONDS):
+                    return await self._network.inquire(network, attempt_id)
+            except TimeoutError:
+                raise NetworkSilent from None
 
     async def echo(self, network: str) -> None:
         await self._network.echo(network)
@@ -131,6 +135,7 @@ class _Circuit:
     def __init__(self, network: str, clock: Clock) -> None:
         self.breaker = Breaker(clock, self._tell)
         self._network = network
+        self._inquiries = 0
         self._count = {outcome: _CALLS.labels(network, outcome) for outcome in _OUTCOMES}
         _STATE.labels(network).set_function(lambda: _STATES[self.breaker.state])
 
@@ -140,6 +145,19 @@ class _Circuit:
             self._count["refused"].inc()
             raise CircuitOpen
         return permit
+
+    @contextmanager
+    def inquiring(self) -> Iterator[None]:
+        """Around an inquiry; raises CircuitOpen where it is not to be made."""
+        state = self.breaker.state
+        crowded = state == "half_open" and self._inquiries >= INQUIRIES_AT_HALF_OPEN
+        if state == "open" or crowded:
+            raise CircuitOpen
+        self._inquiries += 1
+        try:
+            yield
+        finally:
+            self._inquiries -= 1
 
     def end(self, permit: Permit, outcome: str) -> None:
         self._count[outcome].inc()
