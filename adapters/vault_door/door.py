@@ -22,6 +22,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.frames import Kind, PayloadTooLarge, encode_frame
 from runtime.fresh_files import keep_fresh
 from runtime.log import log
+from runtime.private_tls import certificates, client_context
 
 CALL_TIMEOUT_SECONDS = 3.0
 MAX_WAITING = 1000
@@ -33,7 +34,8 @@ BACKOFF_GROWTH = 2
 SWEEP_SECONDS = 0.05
 DRAIN_SECONDS = 5.0
 VAULT_NAME = "paymint-vault"
-CERTIFICATES = ("ca.pem", "api.pem", "api.key")
+API = "api"
+CERTIFICATES = certificates(API)
 RENEWAL_PAUSE_SECONDS = 0.5
 
 _OUTCOMES = Counter("paymint_vault_calls", "Calls to the vault by outcome", ["outcome"])
@@ -45,15 +47,8 @@ _decoder: msgspec.json.Decoder[relay.Answer] = msgspec.json.Decoder(relay.Answer
 
 
 def client_tls(directory: Path) -> ssl.SSLContext:
-    """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, api.pem, api.key.
-
-    PCI DSS 4.0.1 req. 4.2.1: only the vault's own certificate is believed.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(directory / "ca.pem")
-    context.load_cert_chain(directory / "api.pem", directory / "api.key")
-    return context
+    """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, api.pem, api.key."""
+    return client_context(directory, API)
 
 
 class VaultDoor:

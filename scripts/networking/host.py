@@ -10,6 +10,7 @@ import msgspec
 from contract import relay
 from runtime.clock import Clock
 from runtime.log import log
+from runtime.private_tls import common_name
 from scripts.networking.answers import Answers
 from vault.networks.behaviours import Fault, behaviour_named
 from vault.networks.iso8583.codec import (
@@ -210,7 +211,7 @@ class HostLink(Wire):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if _common_name(transport) != CLIENT_NAME:
+        if common_name(transport) != CLIENT_NAME:
             self.abort()
             return
         self._host.connected(self)
@@ -236,13 +237,3 @@ class HostLink(Wire):
             self.send(mti, fields)
             if fault is Fault.TWICE:
                 self.send(mti, fields)
-
-
-def _common_name(transport: asyncio.BaseTransport) -> str | None:
-    """Who the other end proved to be."""
-    certificate = transport.get_extra_info("peercert") or {}
-    for names in certificate.get("subject", ()):
-        for key, value in names:
-            if key == "commonName":
-                return str(value)
-    return None

@@ -20,6 +20,7 @@ import uvloop
 from runtime.clock import SystemClock
 from runtime.fresh_files import keep_fresh
 from runtime.log import configure, log
+from runtime.private_tls import certificates, server_context
 from scripts.networking.host import Host
 from vault.networks.issuers import Issuers
 from vault.networks.journal import Journal
@@ -28,18 +29,14 @@ from vault.networks.reached import DIRECTORY, JOURNAL
 from vault.settings import Address, Latency, parse_addresses, parse_latency
 
 LOOK_SECONDS: Final = 0.05
-CERTIFICATES: Final = ("ca.pem", "network.pem", "network.key")
+NETWORK: Final = "network"
+CERTIFICATES: Final = certificates(NETWORK)
 DRAIN_SECONDS: Final = 0.2
 
 
 def server_tls(directory: Path) -> ssl.SSLContext:
     """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, network.pem, network.key."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(directory / "ca.pem")
-    context.load_cert_chain(directory / "network.pem", directory / "network.key")
-    return context
+    return server_context(directory, NETWORK)
 
 
 class Listening:

@@ -17,6 +17,7 @@ from contract import relay
 from runtime.clock import Clock
 from runtime.frames import Framed, Kind, encode_frame
 from runtime.log import log, log_exception
+from runtime.private_tls import certificates, common_name, server_context
 from vault.outcomes import CallRefused, CallUndecided
 
 MAX_RUNNING = 2000
@@ -26,7 +27,8 @@ DRAIN_SECONDS = 5.0
 DRAIN_LOOK_SECONDS = 0.02
 # As long as callers may take to notice certificates of their own.
 OVERLAP_SECONDS = 5.0
-CERTIFICATES = ("ca.pem", "vault.pem", "vault.key")
+VAULT = "vault"
+CERTIFICATES = certificates(VAULT)
 CLIENT_NAME = "paymint-api"
 _LOOPBACK = "127.0.0.1"
 
@@ -38,12 +40,7 @@ _decoder: msgspec.json.Decoder[relay.Request] = msgspec.json.Decoder(relay.Reque
 
 def server_tls(directory: Path) -> ssl.SSLContext:
     """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, vault.pem, vault.key."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(directory / "ca.pem")
-    context.load_cert_chain(directory / "vault.pem", directory / "vault.key")
-    return context
+    return server_context(directory, VAULT)
 
 
 class RelayDoor:
@@ -174,7 +171,7 @@ class RelayConnection(Framed):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        name = _common_name(transport.get_extra_info("peercert"))
+        name = common_name(transport)
         if name != CLIENT_NAME:
             log("relay_client_refused")
             self.abort()
@@ -209,14 +206,3 @@ class RelayConnection(Framed):
             self.abort()
             return
         self.post(call_id, frame)
-
-
-def _common_name(certificate: object) -> str | None:
-    """The subject's common name of what `SSLSocket.getpeercert` answered."""
-    if not isinstance(certificate, dict):
-        return None
-    for relative_name in certificate.get("subject", ()):
-        for field, value in relative_name:
-            if field == "commonName":
-                return str(value)
-    return None

@@ -13,6 +13,7 @@ import msgspec
 from contract import relay
 from runtime.clock import Clock
 from runtime.log import log_exception
+from runtime.private_tls import client_context
 from vault.instruments import Card
 from vault.networks.iso8583.codec import (
     DETAILS,
@@ -62,7 +63,6 @@ SWEEP_SECONDS: Final = 0.05
 START_SECONDS: Final = 2.0
 START_LOOK_SECONDS: Final = 0.01
 DRAIN_SECONDS: Final = 5.0
-CERTIFICATES: Final = ("ca.pem", "vault.pem", "vault.key")
 
 _encoder: Final = msgspec.json.Encoder()
 _chargebacks: Final[msgspec.json.Decoder[relay.Chargeback]] = msgspec.json.Decoder(relay.Chargeback)
@@ -70,15 +70,8 @@ _Told = tuple[UUID, relay.ChargebackState]
 
 
 def client_tls(directory: Path) -> ssl.SSLContext:
-    """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, vault.pem, vault.key.
-
-    PCI DSS 4.0.1 req. 4.2.1: card numbers leave for a network that proved its name.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(directory / "ca.pem")
-    context.load_cert_chain(directory / "vault.pem", directory / "vault.key")
-    return context
+    """Mutual TLS 1.3 with the certificates of `directory`: ca.pem, vault.pem, vault.key."""
+    return client_context(directory, "vault")
 
 
 class Iso8583Networks:
