@@ -14,6 +14,8 @@ from tests.receiver import Receiver, receiving
 from tests.serving import STRICT, serving
 from tests.shop import Merchant, Shop
 
+pytest_plugins = ("tests.side_by_side",)
+
 
 def settings() -> dict[str, str]:
     """What a stack that is started now would be told by the environment."""

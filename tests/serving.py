@@ -1,5 +1,6 @@
 """A running Paymint for tests: the launcher as a process, and what it leaves in its directory."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from scripts.launcher.processes import dies_with_parent
+
 Found = TypeVar("Found")
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +24,9 @@ ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 GLANCE_SECONDS = 0.05
+# Tests run side by side: of two stacks that choose their ports at the same time, none may
+# choose a port that the other has not bound yet.
+ONE_START_AT_A_TIME = Path(tempfile.gettempdir()) / f"paymint-start-{os.getuid()}.lock"
 
 # Tests make and break servers of their own; somebody's real ones are left alone.
 EXTERNAL_SERVERS = (
@@ -64,6 +70,8 @@ class Serving:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # A run of tests that is ended by force leaves no stack behind.
+            preexec_fn=dies_with_parent(signal.SIGTERM),
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -110,17 +118,20 @@ def serving(command: Sequence[str], *options: str, **more: str) -> Iterator[Serv
     `more` are variables of its environment.
     """
     directory = Path(tempfile.mkdtemp(prefix="paymint-shop-", dir="/var/tmp"))
-    running = Serving(directory, command, options, more)
-    try:
-        running.wait_until_ready()
-        yield running
-        assert running.process.poll() is None, running.output
-        assert running.stop() == 0, running.output
-    finally:
-        if running.process.poll() is None:
-            running.process.kill()
-            running.process.wait(STOP_SECONDS)
-        shutil.rmtree(directory, ignore_errors=True)
+    with open(ONE_START_AT_A_TIME, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        running = Serving(directory, command, options, more)
+        try:
+            running.wait_until_ready()
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            yield running
+            assert running.process.poll() is None, running.output
+            assert running.stop() == 0, running.output
+        finally:
+            if running.process.poll() is None:
+                running.process.kill()
+                running.process.wait(STOP_SECONDS)
+            shutil.rmtree(directory, ignore_errors=True)
 
 
 def eventually(look: Callable[[], Found], seconds: float) -> Found:

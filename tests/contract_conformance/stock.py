@@ -5,6 +5,8 @@ revoked key or a changed merchant ends the run of everything else, and live keys
 approved merchant only.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,6 +29,8 @@ LARGEST_AMOUNT = 99_999_999
 # Of what a batch takes, and nothing else here.
 BATCH_AMOUNT = 4_321
 PAYOUT_SECONDS = 20.0
+# Requests wait for commits and not for each other; few enough for a sandbox's rate.
+MADE_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -114,18 +118,22 @@ def reconcile(merchant: Merchant) -> dict[str, list[str]]:
 def trade(merchant: Merchant) -> dict[str, list[str]]:
     """What a merchant has who takes payments."""
     # The first customer is there to be used, the others to be deleted.
-    customers = [
-        merchant.customer(email="ada@example.com", name="Ada")["id"] for _ in range(OF_EACH)
-    ]
-    methods = [told(merchant.save_card(customers[0], luhn(n)), 201)["id"] for n in range(OF_EACH)]
-    held = [pay(merchant, methods[0], capture=False) for _ in range(HELD_PAYMENTS)]
-    taken = [pay(merchant, methods[0], capture=True) for _ in range(OF_EACH)]
-    contested = [pay(merchant, methods[0], capture=True) for _ in range(3 * DISPUTES)]
-    disputes = [dispute(merchant, payment) for payment in contested[DISPUTES:]]
-    endpoints = [
-        str(merchant.endpoint(f"https://shop.example.com/{n}")["id"]) for n in range(ENDPOINTS)
-    ]
+    customers = several(
+        OF_EACH, lambda _: merchant.customer(email="ada@example.com", name="Ada")["id"]
+    )
+    methods = several(OF_EACH, lambda n: told(merchant.save_card(customers[0], luhn(n)), 201)["id"])
+    held = several(HELD_PAYMENTS, lambda _: pay(merchant, methods[0], capture=False))
+    taken = several(OF_EACH, lambda _: pay(merchant, methods[0], capture=True))
+    contested = several(3 * DISPUTES, lambda _: pay(merchant, methods[0], capture=True))
+    disputes = several(2 * DISPUTES, lambda n: dispute(merchant, contested[DISPUTES + n]))
+    endpoints = several(
+        ENDPOINTS, lambda n: str(merchant.endpoint(f"https://shop.example.com/{n}")["id"])
+    )
     requests = [merchant.ask("GET", "/v1/payments").headers["x-request-id"] for _ in range(2)]
+
+    def small_hold(_: int) -> str:
+        return hold(merchant, customers[0], methods[0], 50)
+
     return {
         "customers": customers[:1],
         "spare_customers": customers[1:],
@@ -136,18 +144,24 @@ def trade(merchant: Merchant) -> dict[str, list[str]]:
         "taken_payments": taken,
         "refunded_payments": taken[:1],
         "holds": [hold(merchant, customers[0], methods[0], LARGEST_AMOUNT)],
-        "growing_holds": [hold(merchant, customers[0], methods[0], 50) for _ in range(HOLDS)],
-        "spare_holds": [hold(merchant, customers[0], methods[0], 50) for _ in range(HOLDS)],
+        "growing_holds": several(HOLDS, small_hold),
+        "spare_holds": several(HOLDS, small_hold),
         "refunds": [merchant.refund(taken[0], amount=1)["id"]],
         "disputable_payments": contested[:DISPUTES],
         "disputes": disputes[:DISPUTES],
-        "closing_disputes": [answered(merchant, each) for each in disputes[DISPUTES:]],
+        "closing_disputes": several(DISPUTES, lambda n: answered(merchant, disputes[DISPUTES + n])),
         "webhook_endpoints": endpoints[:2],
         "spare_endpoints": endpoints[2:],
         "events": [event["id"] for event in merchant.events(limit=5)],
         "requests": requests,
-        "tokens": [merchant.tokenise(luhn(OF_EACH + n)) for n in range(TOKENS)],
+        "tokens": several(TOKENS, lambda n: merchant.tokenise(luhn(OF_EACH + n))),
     }
+
+
+def several(count: int, make: Callable[[int], str]) -> list[str]:
+    """What `make` gives for 0, 1, 2 and so on, a few at a time."""
+    with ThreadPoolExecutor(MADE_AT_ONCE) as threads:
+        return list(threads.map(make, range(count)))
 
 
 def answered(merchant: Merchant, dispute: str) -> str:

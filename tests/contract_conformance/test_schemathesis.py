@@ -99,17 +99,24 @@ def mid_life() -> Iterator[Shop]:
 
 
 @pytest.fixture(params=DATES)
-def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+def untouched_desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
     """What a run needs, with accounts of its own, for each version."""
-    version = request.param
-    shop = request.getfixturevalue("shop" if version == PRESENT else "mid_life")
-    with furnished(shop, version) as made:
+    with furnished(request) as made:
+        yield made
+
+
+@pytest.fixture(scope="module", params=DATES)
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """The same for runs that leave enough to one another."""
+    with furnished(request) as made:
         yield made
 
 
 @contextmanager
-def furnished(shop: Shop, version: str) -> Iterator[Desk]:
-    """A desk for one version."""
+def furnished(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    """A desk for the version that is the fixture's parameter."""
+    version = request.param
+    shop = request.getfixturevalue("shop" if version == PRESENT else "mid_life")
     accounts = Accounts.open(shop)
     keys = {
         "PAYMINT_SECRET_KEY": accounts.trading.secret_key,
@@ -143,7 +150,8 @@ def counted(report: str, pattern: str) -> int:
 
 
 @pytest.mark.timeout(600)
-def test_every_operation_of_the_api(desk: Desk) -> None:
+def test_every_operation_of_the_api(untouched_desk: Desk) -> None:
+    desk = untouched_desk
     report = desk.run(desk.shop.base_url, *STATELESS, "--exclude-operation-id", TOKEN)
     assert counted(report, r"Tested: (\d+)") == len(OPERATIONS) - 1
     assert counted(report, r"(\d+) generated") > 1500
