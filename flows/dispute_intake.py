@@ -9,7 +9,13 @@ from typing import Final
 from adapters.vault_door import NoAnswer
 from contract import relay
 from domain.ids import to_text
-from flows.dispute_changes import end_dispute, key_of_chargeback, now_of, open_dispute
+from flows.dispute_changes import (
+    end_dispute,
+    key_of_chargeback,
+    now_of,
+    open_dispute,
+    waits_for_refunds,
+)
 from flows.house import House
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
@@ -73,6 +79,8 @@ async def _record(house: House, request_id: str, chargeback: relay.Chargeback) -
             log("chargeback_without_payment", request_id=request_id, chargeback_id=chargeback.id)
             return True
         if payment["status"] in _NOT_YET_CAPTURED:
+            return False
+        if await waits_for_refunds(transaction, payment, chargeback):
             return False
         dispute = await open_dispute(house, transaction, request_id, payment, chargeback)
         if dispute is not None and chargeback.state != "open":

@@ -11,12 +11,16 @@ from domain.refusals import Unavailable
 from flows.dispute_intake import take_in_chargebacks
 from flows.replies import Reply
 from flows.sandbox_disputes import close_test_dispute, create_test_dispute
+from tests.books import agree
 from tests.flows.till import Lost, Till, lost, open_till
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, told
 
 SECONDS = 10.0
 AMOUNT = 10_000
+# A refund is pending for some seconds, and then it fails, or succeeds.
+REFUND_FAILS, REFUND_SUCCEEDS = "4000000000005126", "4000000000007726"
+REFUNDED = 4_000
 
 
 async def dispute(till: Till, key: UUID, payment: str) -> Reply:
@@ -108,3 +112,31 @@ def test_a_decision_whose_process_was_lost_arrives(shop: Shop, merchant: Merchan
 
     asyncio.run(scenario())
     assert merchant.payment(payment)["amount_disputed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "disputed"), [(REFUND_FAILS, AMOUNT), (REFUND_SUCCEEDS, AMOUNT - REFUNDED)]
+)
+def test_how_much_is_disputed_is_known_when_refunds_have_ended(
+    shop: Shop, merchant: Merchant, number: str, disputed: int
+) -> None:
+    """The network has charged all of it back, when it did not know of the refund yet."""
+    payment = merchant.pay(merchant.tokenise(number))["id"]
+
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+
+            async def refund_first() -> None:
+                refund = await asyncio.to_thread(merchant.refund, payment, amount=REFUNDED)
+                assert refund["status"] == "pending"
+
+            till.door.before = {relay.OpenChargeback: refund_first}
+            with pytest.raises(Unavailable):
+                await dispute(till, uuid4(), payment)
+
+    asyncio.run(scenario())
+    assert eventually(lambda: of(merchant, payment), SECONDS)
+    assert merchant.payment(payment)["amount_disputed"] == disputed
+    (refund,) = merchant.get(f"/v1/payments/{payment}/refunds")["data"]
+    assert refund["status"] == ("failed" if disputed == AMOUNT else "succeeded")
+    agree(shop)
