@@ -166,7 +166,8 @@ def test_links_from_answer_to_request(desk: Desk) -> None:
         assert counted(report, r"(\d+) generated") >= FEWEST_LINKED_CASES
 
 
-def test_walks_from_a_batch_to_its_refunds_and_disputes(desk: Desk) -> None:
+def test_walks_from_a_batch_to_its_refunds_and_disputes(untouched_desk: Desk) -> None:
+    desk = untouched_desk
     only = [option for name in FROM_A_BATCH for option in ("--include-operation-id", name)]
     for seed in STATEFUL_SEEDS:
         desk.run(desk.shop.base_url, *STATEFUL, "--seed", str(seed), *only)
