@@ -21,7 +21,8 @@ RANK = {"pending": 0, "authorized": 1, "captured": 2, "failed": 2, "cancelled": 
 Rows = list[dict[str, Any]]
 
 _PAYMENTS = "SELECT * FROM payments WHERE merchant_id = %s"
-_UNFINISHED = """SELECT id, status, operation, now() - created_at AS age FROM payments
+_UNFINISHED = """SELECT id, status, operation, now() - created_at AS age, resume_at - now() AS due
+    FROM payments
     WHERE merchant_id = %s AND (status = 'pending' OR operation IS NOT NULL)"""
 _COUNTERS = """SELECT status, sum(count)::int AS count FROM counters
     WHERE merchant_id = %s AND resource = 'payments' GROUP BY status"""
@@ -60,7 +61,8 @@ class Evidence:
     def nothing_stays_unfinished(self) -> None:
         """No payment is pending, no operation out, when recovery has had its time."""
         eventually(lambda: not self.rows(_UNFINISHED), SETTLED_WITHIN_SECONDS)
-        assert self.rows(_UNFINISHED) == []
+        left = self.rows(_UNFINISHED)
+        assert left == [], left
 
     def every_answer_is_kept(self, purchases: list[Purchase]) -> None:
         """What was answered with 2xx is there, in that status or a later one."""
