@@ -15,6 +15,7 @@ from vault.networks.behaviours import Fault
 from vault.networks.breaker import OPENS_FROM_CALLS, REST_SECONDS
 from vault.networks.guard import (
     INQUIRIES_AT_HALF_OPEN,
+    PLACE_SECONDS,
     TOLD_SECONDS,
     CircuitOpen,
     GuardedNetworks,
@@ -29,6 +30,7 @@ SILENT, FAILS = "4000009900000012", "4000009900000095"
 FAULTNET = "faultnet"
 CALLERS = 50
 SOON_SECONDS = 0.03
+MARGIN_SECONDS = 0.5
 
 
 class Desk:
@@ -175,7 +177,7 @@ def test_what_nobody_has_tried_for_a_minute_is_not_told_any_more(tmp_path: Path)
 
 
 def test_few_inquire_of_a_network_that_has_not_proved_to_be_back(tmp_path: Path) -> None:
-    """The others go on at once with what they do for other networks."""
+    """The others go on soon with what they do for other networks."""
 
     async def story() -> None:
         desk = Desk(tmp_path, latency="20")
@@ -188,15 +190,14 @@ def test_few_inquire_of_a_network_that_has_not_proved_to_be_back(tmp_path: Path)
             asyncio.create_task(desk.guarded.inquire(FAULTNET, asked.attempt_id))
             for _ in range(CALLERS)
         ]
-        done, left = await asyncio.wait(waiting, timeout=0.5)
+        done, left = await asyncio.wait(waiting, timeout=PLACE_SECONDS + MARGIN_SECONDS)
         assert len(left) == INQUIRIES_AT_HALF_OPEN
         assert {type(each.exception()) for each in done} == {CircuitOpen}
         for each in left:
             each.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        # Whoever goes away makes room; and one that is back is asked by everybody.
+        # Whoever goes away makes room; and one that is back answers everybody.
         misbehave(tmp_path)
-        assert await desk.asked() == 1
         found = await asyncio.gather(
             *(desk.guarded.inquire(FAULTNET, asked.attempt_id) for _ in range(CALLERS))
         )

@@ -4,8 +4,8 @@ It is a CardNetwork around another.  What it refuses was certainly not sent.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -31,6 +31,9 @@ INQUIRY_SECONDS: Final = 3.0
 # Of a network that has not proved to be back, each may wait in vain, and a worker has 64 hands
 # for all networks together.
 INQUIRIES_AT_HALF_OPEN: Final = 8
+# The others wait for so long: a network that is back answers all 64 hands within it, so that no
+# payment waits for its next look.
+PLACE_SECONDS: Final = 1.0
 # A circuit that has rested and that nobody has put to the proof for this long is no news:
 # whether the network is away is not known any more.
 TOLD_SECONDS: Final = 60.0
@@ -81,7 +84,7 @@ class GuardedNetworks:
         A network that knows what it decided may still decide nothing new, so its answer
         here is no proof, and an inquiry takes no probe away from those who need one.
         """
-        with self._circuit(network).inquiring():
+        async with self._circuit(network).inquiring():
             try:
                 async with asyncio.timeout(INQUIRY_SECONDS):
                     return await self._network.inquire(network, attempt_id)
@@ -135,7 +138,7 @@ class _Circuit:
     def __init__(self, network: str, clock: Clock) -> None:
         self.breaker = Breaker(clock, self._tell)
         self._network = network
-        self._inquiries = 0
+        self._places = asyncio.Semaphore(INQUIRIES_AT_HALF_OPEN)
         self._count = {outcome: _CALLS.labels(network, outcome) for outcome in _OUTCOMES}
         _STATE.labels(network).set_function(lambda: _STATES[self.breaker.state])
 
@@ -146,18 +149,24 @@ class _Circuit:
             raise CircuitOpen
         return permit
 
-    @contextmanager
-    def inquiring(self) -> Iterator[None]:
+    @asynccontextmanager
+    async def inquiring(self) -> AsyncIterator[None]:
         """Around an inquiry; raises CircuitOpen where it is not to be made."""
         state = self.breaker.state
-        crowded = state == "half_open" and self._inquiries >= INQUIRIES_AT_HALF_OPEN
-        if state == "open" or crowded:
+        if state == "open":
             raise CircuitOpen
-        self._inquiries += 1
+        if state == "closed":
+            yield
+            return
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                await self._places.acquire()
+        except TimeoutError:
+            raise CircuitOpen from None
         try:
             yield
         finally:
-            self._inquiries -= 1
+            self._places.release()
 
     def end(self, permit: Permit, outcome: str) -> None:
         self._count[outcome].inc()
