@@ -20,6 +20,9 @@ from runtime.database import Row
 
 _PLACEHOLDER = re.compile(rb"%\((\w+)\)s")
 _FINE = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
+# uvloop tells once of a socket that has an error and does not look at it again, though a
+# server's last words stand before the error: who waits for an answer looks himself at times.
+LOOK_SECONDS = 0.25
 
 
 class _Prepared:
@@ -53,6 +56,7 @@ class PreparedStatements:
         self._loop = asyncio.get_running_loop()
         self._socket = self._pgconn.socket
         self._writing = False
+        self._look: asyncio.TimerHandle | None = None
         self.closed = False
         self._loop.add_reader(self._socket, self._read)
 
@@ -88,6 +92,8 @@ class PreparedStatements:
         self._loop.remove_reader(self._socket)
         if self._writing:
             self._loop.remove_writer(self._socket)
+        if self._look is not None:
+            self._look.cancel()
         self._pgconn.finish()
 
     async def _prepare(self, text: bytes) -> _Prepared:
@@ -106,6 +112,8 @@ class PreparedStatements:
         try:
             send(*arguments)
             self._flush()
+            if self._look is None:
+                self._look = self._loop.call_later(LOOK_SECONDS, self._look_again)
             result = (await self._answer)[-1]
         except BaseException:
             # What is still to come would be taken for the answer to the next statement.
@@ -146,6 +154,12 @@ class PreparedStatements:
                 self._results.append(result)
         except psycopg.Error as error:
             self._lost(error)
+
+    def _look_again(self) -> None:
+        self._look = None
+        if self._answer is not None:
+            self._look = self._loop.call_later(LOOK_SECONDS, self._look_again)
+            self._read()
 
     def _end(self) -> None:
         if self._answer is not None and self._results and not self._answer.done():

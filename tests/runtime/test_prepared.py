@@ -1,7 +1,12 @@
 """Prepared statements on a connection of their own: answers, refusals, and every kind of end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,6 +14,7 @@ import uvloop
 
 from runtime.database import Row, connection_options
 from runtime.prepared import PreparedStatements
+from tests.cluster import Cluster
 
 ECHO = b"SELECT %(text)s::text AS text, %(number)s::int AS number, %(text)s::text IS NULL AS none"
 # More than a socket takes at once, in both directions.
@@ -22,22 +28,32 @@ _END_OTHERS = (
 Use = Callable[[PreparedStatements], Awaitable[object]]
 
 
-@pytest.fixture(params=["asyncio", "uvloop"])
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
 def run(request: pytest.FixtureRequest, database_url: str) -> Callable[[Use], object]:
     """Runs with statements on a new connection, in either event loop."""
+    return lambda use: request.param(_with_statements(database_url, use))
 
-    async def with_statements(use: Use) -> object:
-        connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
-            database_url, **connection_options()
-        )
-        statements = PreparedStatements(connection)
-        try:
-            return await use(statements)
-        finally:
-            statements.close()
 
-    run_loop = uvloop.run if request.param == "uvloop" else asyncio.run
-    return lambda use: run_loop(with_statements(use))
+async def _with_statements(url: str, use: Use) -> object:
+    connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
+        url, **connection_options()
+    )
+    statements = PreparedStatements(connection)
+    try:
+        return await use(statements)
+    finally:
+        statements.close()
+
+
+@pytest.fixture
+def fragile() -> Iterator[Cluster]:
+    """A PostgreSQL that may crash."""
+    directory = Path(tempfile.mkdtemp(prefix="paymint-tests-"))
+    directory.chmod(0o755)
+    running = Cluster(directory)
+    yield running
+    running.stop()
+    shutil.rmtree(directory)
 
 
 def _end_connections(url: str) -> None:
@@ -123,3 +139,23 @@ def test_a_goodbye_between_statements_is_heard(
         return statements.closed
 
     assert run(use)
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_crash_with_a_statement_unread_is_heard(
+    loop: Callable[[Awaitable[object]], object], fragile: Cluster
+) -> None:
+    """Its last words come before the error of the socket, and uvloop tells of both at once."""
+
+    async def crash(statements: PreparedStatements) -> bool:
+        (row,) = await statements.rows(b"SELECT pg_backend_pid() AS server", {})
+        os.kill(row["server"], signal.SIGSTOP)
+        asked = asyncio.ensure_future(_echo(statements, "unread", 1))
+        await asyncio.sleep(0.1)
+        os.kill(row["server"], signal.SIGQUIT)
+        os.kill(row["server"], signal.SIGCONT)
+        with pytest.raises(psycopg.OperationalError):
+            await asyncio.wait_for(asked, GOODBYE_SECONDS)
+        return statements.closed
+
+    assert loop(_with_statements(fragile.url("postgres"), crash))
