@@ -15,6 +15,7 @@ import uvloop
 from runtime.database import Row, connection_options
 from runtime.prepared import PreparedStatements
 from tests.cluster import Cluster
+from tests.serving import eventually
 
 ECHO = b"SELECT %(text)s::text AS text, %(number)s::int AS number, %(text)s::text IS NULL AS none"
 # More than a socket takes at once, in both directions.
@@ -52,8 +53,18 @@ def fragile() -> Iterator[Cluster]:
     directory.chmod(0o755)
     running = Cluster(directory)
     yield running
+    # Told to stop while it recovers, it would wait.
+    assert eventually(lambda: _serves(running), GOODBYE_SECONDS)
     running.stop()
     shutil.rmtree(directory)
+
+
+def _serves(cluster: Cluster) -> bool:
+    try:
+        with psycopg.connect(cluster.url("postgres"), connect_timeout=1):
+            return True
+    except psycopg.OperationalError:
+        return False
 
 
 def _end_connections(url: str) -> None:
