@@ -14,7 +14,6 @@ from flows.dispute_changes import (
     key_of_chargeback,
     now_of,
     open_dispute,
-    waits_for_refunds,
 )
 from flows.house import House
 from flows.payment_reads import find_payment
@@ -73,9 +72,6 @@ async def create_test_dispute(
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None:
             raise Missing("resource_missing", "payment_id")
-        if await waits_for_refunds(transaction, locked, chargeback):
-            # One was asked for meanwhile; the worker opens the dispute when it has ended.
-            raise Unavailable
         dispute = await open_dispute(house, transaction, asking.request_id, locked, chargeback)
         if dispute is None:
             raise Unprocessable("payment_disputed", "amount", amount=claim.amount, available=0)

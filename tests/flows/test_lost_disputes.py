@@ -130,8 +130,10 @@ def test_how_much_is_disputed_is_known_when_refunds_have_ended(
                 refund = await asyncio.to_thread(merchant.refund, payment, amount=REFUNDED)
                 assert refund["status"] == "pending"
 
+            # The worker hears of it, and whoever asked for it does not.
             till.door.before = {relay.OpenChargeback: refund_first}
-            with pytest.raises(Unavailable):
+            till.door.after = {relay.OpenChargeback: lost}
+            with pytest.raises(Lost):
                 await dispute(till, uuid4(), payment)
 
     asyncio.run(scenario())
