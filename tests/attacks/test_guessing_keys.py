@@ -55,12 +55,13 @@ def test_secret_keys_are_kept_as_argon2id_and_their_display_alone(
     made = new_key(merchant)["secret"]
     merchant.get("/v1/payments")
     with shop.database() as connection:
-        kept = [hashed for display, hashed in hashes(connection) if display.startswith("sk_")]
+        # Other tests copy rows of a key, which are alike then.
+        kept = {key for key in hashes(connection) if key[0].startswith("sk_")}
         assert kept
-        for hashed in kept:
+        for _, hashed in kept:
             assert hashed is not None and AT_REST.fullmatch(hashed)
         # Every hash has a salt of its own.
-        assert len(set(kept)) == len(kept)
+        assert len({hashed for _, hashed in kept}) == len(kept)
         for secret in (made, merchant.secret_key):
             for text in (secret, secret.partition("_test_")[2], secret[-40:]):
                 for table, _ in tables(connection):
