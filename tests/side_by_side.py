@@ -8,7 +8,16 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 # These take the longest, so they are begun before the others.
-BEGUN_FIRST = ("contract_conformance", "faults", "hosts", "workers", "scripts", "journeys")
+BEGUN_FIRST = (
+    "contract_conformance",
+    "faults",
+    "hosts",
+    "workers",
+    "vault",
+    "scripts",
+    "journeys",
+    "races",
+)
 # Each version's runs ask a stack of their own.
 SHARED_BY_PARAMETER = "contract_conformance"
 
