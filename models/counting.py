@@ -46,6 +46,19 @@ def counted(resource: str, changes: Sequence[sa.Select[Any]]) -> sa.CTE:
     ).cte("counted")
 
 
+def status_changes(changed: sa.CTE, was: sa.ColumnElement[str]) -> list[sa.Select[Any]]:
+    """The changes of rows that were in the status `was` and are in that of `changed`."""
+    return [
+        sa.select(
+            changed.c.merchant_id,
+            changed.c.livemode,
+            status,
+            sa.literal_column(delta).label("delta"),
+        )
+        for status, delta in ((was.label("status"), "-1"), (changed.c.status, "1"))
+    ]
+
+
 _ADDING = insert(COUNTERS).values(
     {column.name: sa.bindparam(column.name, type_=column.type) for column in COUNTERS.c}
 )

@@ -75,6 +75,18 @@ _ERASE = compile_sql(
 _RELEASE = compile_sql(sa.delete(KEYS).where(*_MINE, KEYS.c.status.is_(None)))
 
 
+def replied(changed: sa.CTE, reply: sa.ColumnElement[Any]) -> sa.CTE:
+    """A CTE that keeps the replies of the keys of `changed`, where none is kept yet."""
+    row = changed.c
+    return (
+        sa.update(KEYS)
+        .values(status=row.reply_status, reply=reply)
+        .where(KEYS.c.key == row.key, KEYS.c.merchant_id == row.merchant_id)
+        .where(KEYS.c.livemode == row.livemode, KEYS.c.status.is_(None))
+        .cte("replied")
+    )
+
+
 class KeyName(NamedTuple):
     """An idempotency key belongs to a merchant and a mode."""
 

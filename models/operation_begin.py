@@ -173,7 +173,7 @@ _BEGIN_TEXT = BEGIN.text.encode()
 async def begin_operations(lane: Lane, operations: Sequence[NewOperation]) -> list[Row | None]:
     """Each payment as it now stands, or None where nothing was begun."""
     # Of two on one payment the second is not begun here.
-    firsts = {operation.id: operation for operation in reversed(operations)}
+    firsts = {(each.merchant_id, each.id): each for each in reversed(operations)}
     try:
         rows = await lane.rows(_BEGIN_TEXT, {"rows": batch(list(reversed(firsts.values())))})
     except psycopg.errors.InvalidTextRepresentation:

@@ -11,10 +11,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSON
 
-from models.counting import counted
+from models.counting import counted, status_changes
+from models.idempotency import replied
 from models.ledger import posted
 from models.outbox import queued_deliveries, written_events
-from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
+from models.tables import PAYMENTS
 from runtime.batches import ID, MOMENT, NUMBER, TEXT, batch, rows_of
 from runtime.coalescer import Lane
 from runtime.database import compile_sql
@@ -66,30 +67,13 @@ def _end_statement() -> sa.Select[Any]:
         occurred_at=MOMENT,
     )
     changed = _changed(asked)
-    key = IDEMPOTENCY_KEYS.c
-    replied = (
-        sa.update(IDEMPOTENCY_KEYS)
-        .values(status=changed.c.reply_status, reply=changed.c.object)
-        .where(key.key == changed.c.key, key.merchant_id == changed.c.merchant_id)
-        .where(key.livemode == changed.c.livemode, key.status.is_(None))
-        .cte("replied")
-    )
-    scope = (changed.c.merchant_id, changed.c.livemode)
-    changes = [
-        sa.select(*scope, changed.c.was.label("status"), _count("-1")),
-        sa.select(*scope, changed.c.status, _count("1")),
-    ]
     return sa.select(changed.c.attempt_id).add_cte(
         written_events(changed),
         queued_deliveries(changed),
-        replied,
-        counted("payments", changes),
+        replied(changed, changed.c.object),
+        counted("payments", status_changes(changed, changed.c.was)),
         *posted(_moved(changed)),
     )
-
-
-def _count(delta: str) -> sa.Label[Any]:
-    return sa.literal_column(delta).label("delta")
 
 
 def _changed(asked: sa.CTE) -> sa.CTE:

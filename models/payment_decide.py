@@ -14,10 +14,11 @@ from sqlalchemy.dialects.postgresql import JSON
 
 from domain.authorisations import AUTHORISATION_LASTS
 from domain.risk_signals import RiskSignals
-from models.counting import counted
+from models.counting import counted, status_changes
+from models.idempotency import replied
 from models.ledger import posted
 from models.outbox import queued_deliveries, written_events
-from models.tables import IDEMPOTENCY_KEYS, PAYMENTS
+from models.tables import PAYMENTS
 from models.test_clocks import frozen_time_for
 from runtime.batches import FLAG, ID, MOMENT, NUMBER, TEXT, batch, rows_of, seconds, word
 from runtime.coalescer import Lane
@@ -57,10 +58,6 @@ class DecidedPayment(NamedTuple):
     occurred_at: str
 
 
-def _count(delta: str) -> sa.Label[Any]:
-    return sa.literal_column(delta).label("delta")
-
-
 def _decide_statement() -> sa.Select[Any]:
     asked = rows_of(
         id=ID,
@@ -89,24 +86,11 @@ def _decide_statement() -> sa.Select[Any]:
         occurred_at=MOMENT,
     )
     changed = _changed_payments(asked)
-    key = IDEMPOTENCY_KEYS.c
-    replied = (
-        sa.update(IDEMPOTENCY_KEYS)
-        .values(status=changed.c.reply_status, reply=changed.c.reply)
-        .where(key.key == changed.c.key, key.merchant_id == changed.c.merchant_id)
-        .where(key.livemode == changed.c.livemode, key.status.is_(None))
-        .cte("replied")
-    )
-    scope = (changed.c.merchant_id, changed.c.livemode)
-    changes = [
-        sa.select(*scope, word("pending").label("status"), _count("-1")),
-        sa.select(*scope, changed.c.status, _count("1")),
-    ]
     return sa.select(changed.c.object_id).add_cte(
         written_events(changed),
         queued_deliveries(changed),
-        replied,
-        counted("payments", changes),
+        replied(changed, changed.c.reply),
+        counted("payments", status_changes(changed, word("pending"))),
         *posted(_moved(changed)),
     )
 
