@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.journeys.test_webhooks_page import VECTORS, verifying
+from tests.marks import new_mark
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, error, told
 
@@ -194,7 +195,7 @@ def test_a_forged_cursor_shows_nothing_that_its_maker_may_not_see(
 
 def test_what_is_logged_of_a_request_cannot_forge_a_line(shop: Shop, intruder: Merchant) -> None:
     """Line breaks, escapes and quotes of the client's stay inside of their line's strings."""
-    mark = uuid4().hex
+    mark = new_mark()
     forged = f'{{"event":"forged","mark":"{mark}"}}'
     agents = [
         f'x"}}\\n{forged}',
@@ -247,7 +248,7 @@ def test_a_key_in_the_query_is_refused_and_not_logged(
         answer = shop.http.get("/v1/payments", params={name: merchant.secret_key}, headers=headers)
         assert error(answer)[0] == (400 if headers else 401)
         assert merchant.secret_key not in answer.text
-    last = shop.http.get(f"/v1/{uuid4().hex}").headers["x-request-id"]
+    last = shop.http.get(f"/v1/{new_mark()}").headers["x-request-id"]
     log = shop.serving.directory / "log" / "paymint-api.log"
     assert eventually(lambda: last in log.read_text(), LOGGED_SECONDS)
     for path in (shop.serving.directory / "log").glob("*.log"):

@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.marks import new_mark
 from tests.serving import eventually
 from tests.shop import EXPIRY_YEAR, Merchant, Shop, bearer, card, told
 from tests.tenancy.searching import files, held_by_valkey, rows_with, tables
@@ -152,8 +153,8 @@ def send_in_headers(shop: Shop, merchant: Merchant, number: str) -> None:
         # Of no version and of no type; each is told apart before the id is looked for.
         answers = [
             shop.http.get("/v1/payments/pay_1", headers={**known, **headers}),  # type: ignore[arg-type]
-            shop.http.get(f"/v1/{uuid4().hex}", headers=headers),  # type: ignore[arg-type]
-            shop.vault.get(f"/v1/{uuid4().hex}", headers=headers),  # type: ignore[arg-type]
+            shop.http.get(f"/v1/{new_mark()}", headers=headers),  # type: ignore[arg-type]
+            shop.vault.get(f"/v1/{new_mark()}", headers=headers),  # type: ignore[arg-type]
         ]
         for answer in answers:
             assert_refused_without(answer, number)
@@ -245,7 +246,7 @@ def lists(merchant: Merchant) -> list[str]:
 
 def test_the_search_would_find_what_is_there(shop: Shop, used: Merchant) -> None:
     """Against a search that finds nothing anywhere: what must be there is found."""
-    mark = f"mark{uuid4().hex}"
+    mark = new_mark()
     used.customer(metadata={"mark": mark})
     with shop.superuser_database() as connection:
         assert rows_with(connection, "customers", mark, without="") == 1

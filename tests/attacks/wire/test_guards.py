@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.attacks.wire.sockets import exchange, head
+from tests.marks import new_mark
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, card, error
 
@@ -78,7 +79,7 @@ def soon_written(shop: Shop, text: str) -> bool:
 def test_a_key_in_the_query_is_refused_and_written_nowhere(
     shop: Shop, merchant: Merchant, name: str
 ) -> None:
-    secret = f"sk_test_{uuid4().hex}"
+    secret = f"sk_test_{new_mark()}"
     answers = [
         shop.http.get(f"/v1/payments?{name}={merchant.secret_key}"),
         merchant.ask("GET", f"/v1/payments?{name}={secret}"),
@@ -102,7 +103,7 @@ def test_a_key_in_the_query_is_refused_and_written_nowhere(
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "Token", "Negotiate"])
 def test_another_scheme_is_401_and_written_nowhere(shop: Shop, scheme: str) -> None:
-    secret = uuid4().hex
+    secret = new_mark()
     for door, method, path in (
         (shop.http, "GET", "/v1/payments"),
         (shop.vault, "POST", "/v1/tokens"),
@@ -116,7 +117,7 @@ def test_another_scheme_is_401_and_written_nowhere(shop: Shop, scheme: str) -> N
 
 
 def test_a_refused_key_is_written_nowhere(shop: Shop) -> None:
-    secret = f"sk_test_{uuid4().hex}"
+    secret = f"sk_test_{new_mark()}"
     answer = shop.http.get("/v1/payments", headers=bearer(secret))
     assert error(answer)[0] == 401
     assert soon_written(shop, answer.headers["x-request-id"])
@@ -124,7 +125,7 @@ def test_a_refused_key_is_written_nowhere(shop: Shop) -> None:
 
 
 def test_unreadable_bytes_are_written_nowhere(shop: Shop) -> None:
-    secret = f"sk_test_{uuid4().hex}"
+    secret = f"sk_test_{new_mark()}"
     for url in (shop.base_url, shop.vault_url):
         answer = exchange(url, head(f"GET /{secret} HTTP/1.1", f"Bad Header: {secret}"))
         assert secret.encode() not in answer

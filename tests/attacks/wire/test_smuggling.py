@@ -7,11 +7,11 @@ import random
 import secrets
 import socket
 from collections.abc import Callable
-from uuid import uuid4
 
 import pytest
 
 from tests.attacks.wire.sockets import connect, exchange, head, read_to_end, statuses
+from tests.marks import new_mark
 from tests.shop import Merchant, Shop, error
 
 GET = "GET /v1/payments HTTP/1.1"
@@ -131,7 +131,7 @@ def smuggled(path: str) -> bytes:
 def test_two_readings_are_refused_and_nothing_behind_is_read(
     door: str, seen: Callable[[str], bool], attack: bytes
 ) -> None:
-    path = f"/smuggled/{uuid4().hex}"
+    path = f"/smuggled/{new_mark()}"
     for pieces in ((attack + smuggled(path),), (attack, smuggled(path))):
         answer = exchange(door, *pieces)
         assert statuses(answer) == [400], answer
@@ -143,7 +143,7 @@ def test_two_readings_are_refused_and_nothing_behind_is_read(
 def test_what_stands_behind_a_whole_request_is_answered_in_its_turn(
     door: str, seen: Callable[[str], bool]
 ) -> None:
-    path = f"/smuggled/{uuid4().hex}"
+    path = f"/smuggled/{new_mark()}"
     broken = head(GET, "Bad Header: 1")
     answer = exchange(door, head("GET /healthz HTTP/1.1") + broken + smuggled(path))
     assert statuses(answer) == [200, 400]
@@ -159,7 +159,7 @@ def test_a_broken_body_behind_a_whole_request_is_answered_in_its_turn(door: str)
 def test_nothing_is_read_behind_a_request_that_closes(
     door: str, seen: Callable[[str], bool]
 ) -> None:
-    path = f"/smuggled/{uuid4().hex}"
+    path = f"/smuggled/{new_mark()}"
     answer = exchange(door, head("GET /healthz HTTP/1.1", "Connection: close") + smuggled(path))
     assert statuses(answer) == [200]
     assert not seen(path)
@@ -168,7 +168,7 @@ def test_nothing_is_read_behind_a_request_that_closes(
 def test_nothing_is_read_behind_a_request_for_another_protocol(
     door: str, seen: Callable[[str], bool]
 ) -> None:
-    path = f"/smuggled/{uuid4().hex}"
+    path = f"/smuggled/{new_mark()}"
     upgrade = ("Connection: Upgrade", "Upgrade: h2c")
     asked = head("GET /healthz HTTP/1.1", *upgrade)
     for pieces in ((asked + smuggled(path),), (asked, smuggled(path))):
@@ -215,7 +215,7 @@ def test_a_body_is_counted_while_it_streams(shop: Shop, merchant: Merchant, door
 
 
 def test_the_extension_of_a_chunk_has_an_end(door: str, seen: Callable[[str], bool]) -> None:
-    path = f"/smuggled/{uuid4().hex}"
+    path = f"/smuggled/{new_mark()}"
     chunks = b"4;a=" + b"b" * 600_000 + b"\r\nabcd\r\n0\r\n\r\n"
     answer = exchange(door, head(POST, CHUNKED), chunks + smuggled(path))
     # Whether the missing key or the extension is seen first is a matter of reads.
