@@ -25,7 +25,7 @@ from tests.vault.house import House, house
 from tests.vault.merchant import VISA, merchant
 from tests.vault.networks import Hosts, hosts, journal_of
 from tests.vault.test_lost_answers import age, another_attempt, is_lost
-from tests.vault.till import Till, open_till
+from tests.vault.till import LosingNetwork, Till, open_till
 from vault.instruments import Card
 from vault.networks.network import Charge, Order
 from vault.networks.reached import DIRECTORY, JOURNAL
@@ -179,6 +179,46 @@ def test_what_is_decided_after_its_fence_is_looked_at_at_once(served: House) -> 
             await is_lost(till, request)
             assert await LateApprovals(other.attempts.late, other.network).turn() == 1
         assert told(till, request.payment_id)[-1][0] == "reverse"
+
+    played(served, scenario)
+
+
+class AtItsReversals(LosingNetwork):
+    """It says what it approved, and of a reversal that it is still at it."""
+
+    async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
+        return await self.real.inquire(network, attempt_id)
+
+
+def test_a_reversal_in_progress_is_asked_for_again(served: House) -> None:
+    async def scenario(till: Till) -> None:
+        late = await till.authorisation()
+        await given_up(till, served, late)
+        await arrives(till, late)
+        at_it = AtItsReversals(till.network.real, in_progress={"reverse"})
+        assert is_due(served, late.attempt_id)
+        assert await LateApprovals(till.attempts.late, at_it).turn() == 1
+        await looked_at(till, served, late.attempt_id)
+        assert not is_due(served, late.attempt_id)
+
+    played(served, scenario)
+
+
+def test_after_a_day_only_what_the_network_does_not_know_is_left_alone(served: House) -> None:
+    async def scenario(till: Till) -> None:
+        unknown, known = await till.authorisation(), await till.authorisation()
+        for each in (unknown, known):
+            await given_up(till, served, each)
+            age(served, each.attempt_id, "25 hours")
+        await looked_at(till, served, unknown.attempt_id)
+        assert not is_due(served, unknown.attempt_id)
+        await arrives(till, known)
+        till.network.answers_lost = {"reverse"}
+        await looked_at(till, served, known.attempt_id)
+        till.network.answers_lost = set()
+        await looked_at(till, served, known.attempt_id)
+        assert not is_due(served, known.attempt_id)
+        assert told(till, known.payment_id)[-1][0] == "reverse"
 
     played(served, scenario)
 

@@ -49,12 +49,12 @@ async def is_lost(till: Till, request: Chargeable) -> None:
         await till.charge(request)
 
 
-def age(house: House, attempt_id: UUID) -> None:
+def age(house: House, attempt_id: UUID, old: str = "1 hour") -> None:
     """The attempt is so old that nobody is at it any more."""
     with psycopg.connect(house.database_url) as connection:
         connection.execute(
-            "UPDATE attempts SET created_at = now() - interval '1 hour' WHERE id = %s",
-            (attempt_id,),
+            "UPDATE attempts SET created_at = now() - %s::interval WHERE id = %s",
+            (old, attempt_id),
         )
 
 

@@ -2,8 +2,8 @@
 
 The main house was told that such an attempt never began, and may have asked for the payment
 under another one: an approval that comes yet would hold the money twice.  So the network is
-asked about it for a day, and an approval is reversed, under one attempt, until that is
-answered.
+asked about it for a day, or longer while it does not answer, and an approval is reversed,
+under one attempt, until that is answered.
 """
 
 import asyncio
@@ -36,18 +36,28 @@ class LateApprovals:
 
     async def _ask(self, attempt: GivenUp) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                decision = await self._network.inquire(attempt.network, attempt.id)
-            if decision is None or decision.outcome == "pending":
-                return
-            if decision.outcome == "approved":
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    reversal = await self._network.reverse(_order(attempt), decision)
-                _tell(attempt, reversal)
+            over = await self._is_over(attempt)
         except (NetworkSilent, NetworkUnreached, TimeoutError):
             # It is due again.
             return
-        await self._store.look_no_more(attempt)
+        if over:
+            await self._store.look_no_more(attempt)
+
+    async def _is_over(self, attempt: GivenUp) -> bool:
+        """Whether nothing can come of it any more; an approval is given back first."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            decision = await self._network.inquire(attempt.network, attempt.id)
+        if decision is None:
+            return attempt.is_old
+        if decision.outcome != "approved":
+            return decision.outcome != "pending"
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            reversal = await self._network.reverse(_order(attempt), decision)
+        if reversal.outcome == "pending":
+            # The network is still at it, and may yet refuse.
+            return False
+        _tell(attempt, reversal)
+        return True
 
 
 def _order(attempt: GivenUp) -> Order:

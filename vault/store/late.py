@@ -1,4 +1,4 @@
-"""Attempts that were given up and that a network may yet decide: asked about for a day.
+"""Attempts that were given up and that a network may yet decide: asked about until it is over.
 
 A network that knew of no such attempt when it was given up may have had it in a queue, or in
 the buffer of a connection.  The rows are leased: whoever moves `look_again_at` has the look.
@@ -17,20 +17,24 @@ FIRST_LOOK_SECONDS = 5
 # From look to look a quarter of the attempt's age, and longer than a look takes.
 SHORTEST_PAUSE_SECONDS = 10
 PARTS_OF_AGE = 4
-# What no network has decided in a day, none will.
-LOOKED_AT_FOR_SECONDS = 24 * 3600
+# What a network still does not know of after a day, it never will.
+OLD_AFTER_SECONDS = 24 * 3600
 
 _NOW = sa.func.now()
 
 
 class GivenUp(NamedTuple):
-    """An authorisation that was told never to have begun."""
+    """An authorisation that was told never to have begun.
+
+    `is_old`: a network that does not know of it is not asked again.
+    """
 
     id: UUID
     merchant_id: UUID
     livemode: bool
     payment_id: UUID
     network: str
+    is_old: bool
 
 
 def _lease() -> sa.sql.ClauseElement:
@@ -45,14 +49,15 @@ def _lease() -> sa.sql.ClauseElement:
     age = _NOW - attempts.c.created_at
     part = sa.literal_column(f"(now() - attempts.created_at) / {PARTS_OF_AGE}", sa.Interval)
     pause = sa.func.greatest(part, seconds(SHORTEST_PAUSE_SECONDS))
-    over = age > seconds(LOOKED_AT_FOR_SECONDS)
+    is_old = (age > seconds(OLD_AFTER_SECONDS)).label("is_old")
+    named = ("id", "merchant_id", "livemode", "payment_id", "network")
     return (
         sa.update(attempts)
-        .values(look_again_at=sa.case((over, sa.null()), else_=_NOW + pause))
+        .values(look_again_at=_NOW + pause)
         .where(attempts.c.id == chosen.c.id, attempts.c.merchant_id == chosen.c.merchant_id)
         # Asked again under the row's lock: another process may have been faster.
         .where(due, attempts.c.state == word("fenced"))
-        .returning(*(attempts.c[name] for name in GivenUp._fields))
+        .returning(*(attempts.c[name] for name in named), is_old)
     )
 
 
