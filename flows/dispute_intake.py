@@ -19,24 +19,46 @@ from models.refund_settlement import count_pending
 from runtime.database import DatabaseUnavailable, Row, Transaction
 from runtime.log import log, log_exception
 
-CHARGEBACKS_PER_ROUND: Final = 100
+CHARGEBACKS_AT_ONCE: Final = 100
 # The network has captured; the answer to whoever asked for it is still on its way.
 _NOT_YET_CAPTURED: Final = frozenset({"pending", "authorized"})
 
 
 async def take_in_chargebacks(house: House) -> int:
-    """Ask the vault for news and record it; how much was recorded and acknowledged."""
+    """Ask the vault for news and record it; how much was recorded and acknowledged.
+
+    All of it, some at a time: those that wait to be recorded keep no later one waiting.
+    """
     request_id = to_text("req", house.new_id())
-    asked = relay.ListChargebacks(request_id=request_id, limit=CHARGEBACKS_PER_ROUND)
+    asked = relay.ListChargebacks(request_id=request_id, limit=CHARGEBACKS_AT_ONCE)
+    done = 0
+    while True:
+        told = await _news(house, asked)
+        done += await _take_in_all(house, request_id, told)
+        if len(told) < CHARGEBACKS_AT_ONCE:
+            return done
+        asked = relay.ListChargebacks(
+            request_id=request_id,
+            limit=CHARGEBACKS_AT_ONCE,
+            after_ms=told[-1].opened_at_ms,
+            after_id=told[-1].id,
+        )
+
+
+async def _news(house: House, asked: relay.ListChargebacks) -> list[relay.Chargeback]:
     try:
         news = await house.vault.call(asked)
     except NoAnswer as silence:
-        log("chargebacks_unknown", request_id=request_id, reason=silence.reason)
-        return 0
+        log("chargebacks_unknown", request_id=asked.request_id, reason=silence.reason)
+        return []
     if not isinstance(news, relay.ChargebackNews):
         raise TypeError("the vault answers with its news")
+    return news.chargebacks
+
+
+async def _take_in_all(house: House, request_id: str, told: list[relay.Chargeback]) -> int:
     done = 0
-    for chargeback in news.chargebacks:
+    for chargeback in told:
         try:
             done += await _take_in(house, request_id, chargeback)
         except DatabaseUnavailable:

@@ -119,11 +119,15 @@ class ListChargebacks(
     """What the card networks told of chargebacks, until it was acknowledged, oldest first.
 
     The one request for all merchants, as a network's own reports are; every item names its
-    merchant. Answers ChargebackNews with at most `limit` items.
+    merchant. Answers ChargebackNews with at most `limit` items, which were opened after
+    `after_ms`, or then and have an id greater than `after_id`: the last one that was told
+    before, so that those which wait to be acknowledged keep no later one from being told.
     """
 
     request_id: str
     limit: int
+    after_ms: int = 0
+    after_id: UUID = UUID(int=0)
 
 
 class AcknowledgeChargeback(_Scoped, kw_only=True, frozen=True, tag="acknowledge_chargeback"):

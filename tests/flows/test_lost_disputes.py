@@ -7,8 +7,9 @@ import pytest
 
 from adapters.vault_door import Unsent
 from contract import relay
+from domain.ids import from_text
 from domain.refusals import Unavailable
-from flows.dispute_intake import take_in_chargebacks
+from flows.dispute_intake import CHARGEBACKS_AT_ONCE, take_in_chargebacks
 from flows.replies import Reply
 from flows.sandbox_disputes import close_test_dispute, create_test_dispute
 from tests.books import agree
@@ -18,6 +19,7 @@ from tests.shop import Merchant, Shop, told
 
 SECONDS = 10.0
 AMOUNT = 10_000
+CHARGED_BACK = "4000000000000259"
 # A refund is pending for some seconds, and then it fails, or succeeds.
 REFUND_FAILS, REFUND_SUCCEEDS = "4000000000005126", "4000000000007726"
 REFUNDED = 4_000
@@ -71,7 +73,7 @@ def test_without_the_vault_nothing_is_opened(shop: Shop, merchant: Merchant) -> 
 
 
 def test_a_worker_that_is_lost_before_it_acknowledges(shop: Shop, merchant: Merchant) -> None:
-    payment = merchant.pay(merchant.tokenise("4000000000000259"))["id"]
+    payment = merchant.pay(merchant.tokenise(CHARGED_BACK))["id"]
 
     async def scenario() -> None:
         async with open_till(shop, merchant) as till:
@@ -142,3 +144,24 @@ def test_how_much_is_disputed_is_known_when_refunds_have_ended(
     (refund,) = merchant.get(f"/v1/payments/{payment}/refunds")["data"]
     assert refund["status"] == ("failed" if disputed == AMOUNT else "succeeded")
     agree(shop)
+
+
+def test_chargebacks_that_wait_keep_no_later_one_waiting(shop: Shop, merchant: Merchant) -> None:
+    """More than are told at once wait for the end of a capture, as where its network is away."""
+    waits = [from_text("pay", merchant.pay(capture=False)["id"]), from_text("mch", merchant.id)]
+    with shop.database("paymint-vault") as vault:
+        vault.execute(_TOLD_LONG_AGO, [*waits, AMOUNT, CHARGEBACKS_AT_ONCE + 1])
+        try:
+            payment = merchant.pay(merchant.tokenise(CHARGED_BACK))["id"]
+            assert eventually(lambda: of(merchant, payment), SECONDS)
+            untold = vault.execute(_UNTOLD, waits[:1]).fetchone()
+            assert untold == (CHARGEBACKS_AT_ONCE + 1,)
+        finally:
+            vault.execute("DELETE FROM chargebacks WHERE payment_id = %s", waits[:1])
+
+
+_TOLD_LONG_AGO = """INSERT INTO chargebacks
+    (id, payment_id, merchant_id, livemode, amount, currency, reason, state, opened_at)
+    SELECT gen_random_uuid(), %s, %s, false, %s, 'usd', 'fraudulent', 'open', '2020-01-01Z'
+    FROM generate_series(1, %s)"""
+_UNTOLD = "SELECT count(*) FROM chargebacks WHERE payment_id = %s AND acknowledged IS NULL"

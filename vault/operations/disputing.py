@@ -48,7 +48,7 @@ class Disputing:
 
     async def news(self, request: relay.ListChargebacks) -> relay.ChargebackNews:
         """What the main house has not acknowledged yet."""
-        return relay.ChargebackNews(chargebacks=await self._chargebacks.untold(request.limit))
+        return relay.ChargebackNews(chargebacks=await self._chargebacks.untold(request))
 
     async def acknowledge(self, request: relay.AcknowledgeChargeback) -> relay.Done:
         """The main house has recorded a state of a chargeback."""

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from contract import relay
-from runtime.batches import ID, TEXT, word
+from runtime.batches import ID, MOMENT, TEXT, word
 from runtime.database import Database, Row, compile_sql
 from vault.store.begin import DRAW
 from vault.store.tables import attempts, chargebacks
@@ -41,7 +41,15 @@ _KEEP = compile_sql(_keep())
 _UNTOLD = compile_sql(
     sa.select(chargebacks)
     .where(chargebacks.c.acknowledged.is_distinct_from(chargebacks.c.state))
-    .order_by(chargebacks.c.opened_at)
+    .where(
+        sa.tuple_(chargebacks.c.opened_at, chargebacks.c.id)
+        > sa.tuple_(
+            sa.bindparam("after", type_=MOMENT),
+            sa.bindparam("after_id", type_=ID),
+            types=[MOMENT, ID],
+        )
+    )
+    .order_by(chargebacks.c.opened_at, chargebacks.c.id)
     .limit(sa.bindparam("limit", type_=sa.Integer()))
 )
 _ACKNOWLEDGE = compile_sql(
@@ -73,10 +81,15 @@ class ChargebackStore:
             for chargeback in sorted(told, key=lambda each: each.id):
                 await transaction.run(_KEEP, **_row(chargeback))
 
-    async def untold(self, limit: int) -> list[relay.Chargeback]:
+    async def untold(self, request: relay.ListChargebacks) -> list[relay.Chargeback]:
         """Up to `limit` chargebacks whose state was not acknowledged, oldest first."""
         async with self._database.transaction() as transaction:
-            rows = await transaction.all(_UNTOLD, limit=limit)
+            rows = await transaction.all(
+                _UNTOLD,
+                limit=request.limit,
+                after=_moment(request.after_ms),
+                after_id=request.after_id,
+            )
         return [_chargeback(row) for row in rows]
 
     async def acknowledge(self, request: relay.AcknowledgeChargeback) -> None:
@@ -119,8 +132,12 @@ def _row(chargeback: relay.Chargeback) -> dict[str, Any]:
         "currency": chargeback.currency,
         "reason": chargeback.reason,
         "state": chargeback.state,
-        "opened_at": datetime.fromtimestamp(chargeback.opened_at_ms / 1000, UTC),
+        "opened_at": _moment(chargeback.opened_at_ms),
     }
+
+
+def _moment(unix_ms: int) -> datetime:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC)
 
 
 def _chargeback(row: Row) -> relay.Chargeback:
