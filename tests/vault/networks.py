@@ -164,10 +164,12 @@ class Kind:
         self.directory = directory
         self._built = built
 
-    def play(self, scenario: Scenario) -> None:
+    def play(self, scenario: Scenario, patience: Patience = PATIENCE) -> None:
         async def run() -> None:
             opened: AbstractAsyncContextManager[Network] = (
-                simulated(self.directory) if self._built is None else spoken_to(self._built)
+                simulated(self.directory)
+                if self._built is None
+                else spoken_to(self._built, patience)
             )
             async with opened as network:
                 await scenario(network)

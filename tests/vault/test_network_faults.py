@@ -1,6 +1,7 @@
 """Networks of both kinds that misbehave: what is certain, what an inquiry tells, and no double."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.vault.networks import (
 )
 from tests.vault.test_simulator import card, charge, order
 from vault.networks.behaviours import Fault
+from vault.networks.iso8583.link import Patience
 from vault.networks.network import (
     Network,
     NetworkFailed,
@@ -25,17 +27,22 @@ from vault.networks.outages import Outage
 SUCCEEDS = "4242424242424242"
 
 
-@pytest.mark.parametrize(
-    ("number", "decided"),
-    [
-        ("4000009900000012", False),
-        ("4000009900000020", True),
-        ("4000009900000038", True),
-        ("4000009900000053", True),
-        ("4000009900000079", True),
-        ("4000009900000087", True),
-    ],
-)
+# Cards of which no answer comes, or none that can be believed: has the network decided?
+SILENCES = {
+    "4000009900000012": False,
+    "4000009900000020": True,
+    "4000009900000038": True,
+    "4000009900000053": True,
+    "4000009900000079": True,
+    "4000009900000087": True,
+}
+FAILS, FLAPS = "4000009900000095", "4000009900000103"
+FAILING = (FAILS, FLAPS)
+# It answers after 2.9 s, a moment before the vault gives up.
+SLOW = "4000009900000046"
+
+
+@pytest.mark.parametrize(("number", "decided"), SILENCES.items())
 def test_what_no_answer_tells_an_inquiry_does(kind: Kind, number: str, decided: bool) -> None:
     async def scenario(network: Network) -> None:
         asked = order(network="faultnet")
@@ -55,15 +62,25 @@ def test_a_network_that_fails_has_decided_nothing(kind: Kind) -> None:
         for _ in range(2):
             asked = order(network="faultnet")
             with pytest.raises(NetworkFailed):
-                await network.authorise(asked, charge(card("4000009900000095")))
+                await network.authorise(asked, charge(card(FAILS)))
             assert await network.inquire("faultnet", asked.attempt_id) is None
 
     kind.play(scenario)
 
 
+def test_an_answer_after_2_9_seconds_is_an_answer(kind: Kind) -> None:
+    async def scenario(network: Network) -> None:
+        began = time.monotonic()
+        decision = await network.authorise(order(network="faultnet"), charge(card(SLOW)))
+        assert decision.outcome == "approved"
+        assert 2.9 <= time.monotonic() - began < Patience().answer_seconds
+
+    kind.play(scenario, Patience())
+
+
 def test_a_network_that_flaps_fails_at_every_other_call(kind: Kind) -> None:
     async def scenario(network: Network) -> None:
-        flapping = charge(card("4000009900000103"))
+        flapping = charge(card(FLAPS))
         outcomes: list[str] = []
         for _ in range(4):
             try:
