@@ -8,13 +8,17 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from domain.retention import KEYS_KEPT
 from models.tables import (
     DISPUTES,
     HOLD_DRAWS,
     HOLD_TOP_UPS,
     HOLDS,
+    IDEMPOTENCY_KEYS,
     PAYMENT_METHODS,
     PAYMENTS,
+    PAYOUT_SCHEDULES,
+    PAYOUTS,
     REFUNDS,
     WEBHOOK_DELIVERIES,
 )
@@ -62,6 +66,26 @@ def _of(
     return looked.where(not_held_back(found, found.c.due_at, *waiting))
 
 
+def _keys() -> sa.Select[str, int, Any]:
+    """Answered keys that are to be forgotten, due when they have been kept for long enough."""
+    key = IDEMPOTENCY_KEYS.c
+    kept: sa.ColumnElement[Any] = sa.literal_column(
+        f"interval '{KEYS_KEPT.total_seconds():.0f} seconds'"
+    )
+    found = (
+        sa.select(key.created_at)
+        .where(key.created_at < _NOW - kept, key.status.is_not(None))
+        .order_by(key.created_at)
+        .limit(sa.literal_column(str(COUNTED)))
+        .subquery()
+    )
+    return sa.select(
+        word("keys").label("work"),
+        sa.func.count().label("due"),
+        (sa.func.min(found.c.created_at) + kept).label("oldest"),
+    ).select_from(found)
+
+
 _BACKLOGS = compile_sql(
     sa.union_all(
         _of("deliveries", _DELIVERY.next_attempt_at, _DELIVERY.state == word("pending")),
@@ -74,6 +98,9 @@ _BACKLOGS = compile_sql(
         _of("refunds", REFUNDS.c.settle_at),
         _of("disputes", DISPUTES.c.work_at),
         _of("erasures", PAYMENT_METHODS.c.erase_at, follows_clock=False),
+        _of("payouts", PAYOUT_SCHEDULES.c.run_at),
+        _of("arrivals", PAYOUTS.c.arrives_at),
+        _keys(),
     )
 )
 

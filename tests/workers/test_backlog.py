@@ -9,21 +9,30 @@ import pytest
 import uvloop
 from prometheus_client import REGISTRY
 
+from domain.retention import KEYS_KEPT
 from flows.backlog import Backlogs
 from models.backlog import COUNTED
 from runtime.database import Database, DatabaseUnavailable
 from tests.workers.house import Bench, Place, bench
+from tests.workers.payouts import scheduled
 from tests.workers.test_clocks import freeze
 from tests.workers.test_refunds import captured_payment, refund_of
 
 WAITED = timedelta(seconds=90)
 WORKS = {"deliveries", "payments", "expiries", "refunds", "disputes", "erasures"}
-WORKS |= {"holds", "hold_ends", "top_ups", "draws"}
+WORKS |= {"holds", "hold_ends", "top_ups", "draws", "payouts", "arrivals", "keys"}
 _MANY = """INSERT INTO webhook_deliveries (event_id, endpoint_id, merchant_id, livemode,
         object_id, sequence, state, next_attempt_at, created_at)
     SELECT gen_random_uuid(), %(endpoint)s, %(merchant)s, false, gen_random_uuid(), 1, 'pending',
         now() - interval '1 hour', now()
     FROM generate_series(1, %(count)s) RETURNING 1"""
+
+_ON_ITS_WAY = """INSERT INTO payouts (id, merchant_id, livemode, business_day, amount, currency,
+        status, arrival_date, transaction_count, created_at, arrives_at)
+    VALUES (gen_random_uuid(), %(merchant)s, false, current_date, 100, 'usd', 'pending',
+        current_date, 1, %(at)s, %(at)s) RETURNING 1"""
+_KEY = """INSERT INTO idempotency_keys (key, merchant_id, livemode, digest, status, created_at)
+    VALUES (gen_random_uuid(), %(merchant)s, false, '', %(status)s, %(at)s) RETURNING 1"""
 
 
 def played(place: Place, scenario: Callable[[Bench], Awaitable[None]]) -> None:
@@ -70,9 +79,31 @@ def test_all_kinds_of_work_are_shown_with_their_age(place: Place) -> None:
             "disputes": 0,
             "erasures": 0,
             **dict.fromkeys(("holds", "hold_ends", "top_ups", "draws"), 0),
+            **dict.fromkeys(("payouts", "arrivals", "keys"), 0),
         }
         for work in ("deliveries", "payments", "refunds"):
             assert waited(work) == pytest.approx(WAITED.total_seconds())
+
+    played(place, scenario)
+
+
+def test_payouts_and_keys_are_due_when_their_time_has_come(place: Place) -> None:
+    async def scenario(built: Bench) -> None:
+        built.clock.stop()
+        start = built.clock.now()
+        backlogs = Backlogs(built.house)
+        await scheduled(built)
+        await built.rows(_ON_ITS_WAY, merchant=built.merchant_id, at=start)
+        for status in (200, None):
+            await built.rows(_KEY, merchant=built.merchant_id, at=start, status=status)
+        await backlogs.turn()
+        assert [due(work) for work in ("payouts", "arrivals", "keys")] == [2, 1, 0]
+        built.clock.advance(KEYS_KEPT + WAITED)
+        await backlogs.turn()
+        assert due("keys") == 1
+        assert waited("keys") == pytest.approx(WAITED.total_seconds())
+        for work in ("payouts", "arrivals"):
+            assert waited(work) == pytest.approx((KEYS_KEPT + WAITED).total_seconds())
 
     played(place, scenario)
 
