@@ -218,7 +218,19 @@ def test_a_pair_under_one_key_is_one_request(
 def check_one_request(
     merchant: Merchant, payment: str, name: str, names: tuple[str, str], answers: list[Answered]
 ) -> None:
-    """Equal requests are answered alike; of two that differ the second is refused."""
+    """What was done to the payment, and made under the key, is what one of the two says."""
+    done = done_once(names, answers)
+    shown = merchant.payment(payment)
+    assert (shown["amount_refunded"] == 6_000) == (done == "refund"), answers
+    assert (shown["status"] == "cancelled") == (done == "cancel"), answers
+    assert len(made_under(merchant, name)) == int(done in ("pay", "item")), answers
+
+
+def done_once(names: tuple[str, str], answers: list[Answered]) -> str:
+    """Equal requests are answered alike; of two that differ the second is refused.
+
+    The name of the one that was done, empty where the first was refused, too.
+    """
     reused = [answer for answer in answers if answer.code == "idempotency_key_reused"]
     if names[0] == names[1]:
         assert not reused
@@ -229,13 +241,10 @@ def check_one_request(
     [asked, *_] = [
         (kind, answer) for kind, answer in zip(names, answers, strict=True) if answer not in reused
     ]
-    shown = merchant.payment(payment)
-    done = asked[0] if asked[1].status in (200, 201) else ""
-    assert (shown["amount_refunded"] == 6_000) == (done == "refund"), answers
-    assert (shown["status"] == "cancelled") == (done == "cancel"), answers
-    made = [
-        each
-        for each in merchant.get("/v1/payments", limit=20)["data"]
-        if each["idempotency_key"] == name
-    ]
-    assert len(made) == int(done in ("pay", "item")), answers
+    return asked[0] if asked[1].status in (200, 201) else ""
+
+
+def made_under(merchant: Merchant, name: str) -> list[dict[str, Any]]:
+    """The payments of the last rounds that carry this key."""
+    payments = merchant.get("/v1/payments", limit=40)["data"]
+    return [each for each in payments if each["idempotency_key"] == name]

@@ -17,24 +17,36 @@ from tests.shop import Merchant, Shop
 from tests.shop_holds import CEILING, Wallet, hold_uuid
 
 DRAWS = 48
-ROUNDS, ROUNDS_AT_ONCE = 12, 6
-HELD = 10_000
+ROUNDS, ROUNDS_AT_ONCE = 8, 8
+# What is set aside, and a payment that was drawn before the race.
+HELD, FIRST = 10_000, 1_000
 LARGEST_HEAD_START_SECONDS = 0.008
 ENDED_WITHIN_SECONDS = 10.0
 REFUSED = (422, "hold_unexpected_state")
 
 
+BATCH = "/v1/payments/batch"
+
+
 @dataclass(frozen=True)
 class Hold:
-    """What of a hold its requests change."""
+    """What of a hold, and of the payment that was drawn first, their requests change."""
 
     status: str = "active"
     amount: int = HELD
-    drawn: int = 0
+    drawn: int = FIRST
+    refunded: int = 0
+
+
+class Made(NamedTuple):
+    """A hold, and the payment that was drawn first."""
+
+    hold: str
+    payment: str
 
 
 class Act(NamedTuple):
-    """What is done to a hold; `expire` is what its time does."""
+    """What is done to a hold, or to the payment; `expire` is what the hold's time does."""
 
     action: str
     amount: int = 0
@@ -44,12 +56,17 @@ class Act(NamedTuple):
 
 
 Served = tuple[int, str]
-DRAW, DRAW_ALL, TOP_UP = Act("draw", 6_000), Act("draw", HELD), Act("top_up", 5_000)
-RELEASE, EXPIRE = Act("release"), Act("expire")
+DRAW, DRAW_ALL, ITEM = Act("draw", 6_000), Act("draw", HELD - FIRST), Act("item", 6_000)
+TOP_UP, RELEASE, EXPIRE = Act("top_up", 5_000), Act("release"), Act("expire")
+REFUND, CAPTURE, CANCEL = Act("refunds", 700), Act("capture"), Act("cancel")
+OF_PAYMENT = (REFUND, CAPTURE, CANCEL)
+# Two requests for a payment alone are raced in test_all_pairs.py.
 PAIRS = [
     pair
-    for pair in combinations_with_replacement((DRAW, DRAW_ALL, TOP_UP, RELEASE, EXPIRE), 2)
-    if pair != (EXPIRE, EXPIRE)
+    for pair in combinations_with_replacement(
+        (DRAW, DRAW_ALL, ITEM, TOP_UP, RELEASE, EXPIRE, *OF_PAYMENT), 2
+    )
+    if pair != (EXPIRE, EXPIRE) and not set(pair) <= set(OF_PAYMENT)
 ]
 
 
@@ -62,6 +79,11 @@ def serve(hold: Hold, act: Act) -> tuple[Hold, Served]:
     """One act alone; time has no answer."""
     if act == EXPIRE:
         return (replace(hold, status="expired") if hold.status == "active" else hold), (0, "")
+    if act == REFUND:
+        # The payment is its merchant's, whatever becomes of the hold.
+        return replace(hold, refunded=hold.refunded + act.amount), (201, "")
+    if act in OF_PAYMENT:
+        return hold, (422, "payment_unexpected_state")
     if hold.status != "active":
         return hold, REFUSED
     if act == RELEASE:
@@ -139,29 +161,32 @@ def test_all_pairs(shop: Shop, wallet: Wallet, acts: tuple[Act, Act]) -> None:
     randomness = seeded(f"{acts[0]} {acts[1]}")
     allowed = outcomes(acts)
 
-    async def one_round(asking: Rush) -> tuple[str, tuple[Served, ...]]:
-        body = hold_of(wallet)
-        made = await asking.post("/v1/holds", body)
-        assert made.status == 201, made
-        hold = str(made.body["id"])
+    async def one_round(asking: Rush) -> tuple[Made, tuple[Served, ...]]:
+        held = await asking.post("/v1/holds", hold_of(wallet))
+        assert held.status == 201, held
+        hold = str(held.body["id"])
+        drawn = await draw(asking, wallet, hold, FIRST, randomness)
+        assert drawn.status == 201, drawn
+        made = Made(hold, str(drawn.body["id"]))
         served = await together(
-            [perform(shop, asking, wallet, hold, act, randomness) for act in acts]
+            [perform(shop, asking, wallet, made, act, randomness) for act in acts]
         )
-        return hold, tuple(served)
+        return made, tuple(served)
 
-    async def all_rounds(asking: Rush) -> list[tuple[str, tuple[Served, ...]]]:
+    async def all_rounds(asking: Rush) -> list[tuple[Made, tuple[Served, ...]]]:
         done = []
         for _ in range(ROUNDS // ROUNDS_AT_ONCE):
             done += await together([one_round(asking) for _ in range(ROUNDS_AT_ONCE)])
         return done
 
-    for hold, served in rush(wallet.merchant, all_rounds):
+    for made, served in rush(wallet.merchant, all_rounds):
         if EXPIRE in acts:
-            over = eventually(lambda: over_now(wallet, hold), ENDED_WITHIN_SECONDS)  # noqa: B023
-            assert over, hold
-        shown = wallet.shown(hold)
-        end = Hold(shown["status"], shown["amount"], shown["amount_drawn"])
-        assert (end, served) in allowed, (hold, end, served, allowed)
+            over = eventually(lambda: over_now(wallet, made.hold), ENDED_WITHIN_SECONDS)  # noqa: B023
+            assert over, made
+        shown = wallet.shown(made.hold)
+        refunded = wallet.merchant.payment(made.payment)["amount_refunded"]
+        end = Hold(shown["status"], shown["amount"], shown["amount_drawn"], refunded)
+        assert (end, served) in allowed, (made, end, served, allowed)
     books.settle(shop)
 
 
@@ -191,8 +216,19 @@ async def draw(
     return await asking.post("/v1/payments", payment_of(wallet, hold, amount), key)
 
 
+async def draw_in_batch(
+    asking: Rush, wallet: Wallet, hold: str, amount: int, randomness: random.Random
+) -> Served:
+    """What a batch answers for its one item."""
+    key = str(UUID(int=randomness.getrandbits(128)))
+    item = {**payment_of(wallet, hold, amount), "idempotency_key": key}
+    whole = await asking.post(BATCH, {"payments": [item]})
+    [result] = whole.body["data"]
+    return result["status"], str(result.get("error", {}).get("code", ""))
+
+
 async def perform(
-    shop: Shop, asking: Rush, wallet: Wallet, hold: str, act: Act, randomness: random.Random
+    shop: Shop, asking: Rush, wallet: Wallet, made: Made, act: Act, randomness: random.Random
 ) -> Served:
     """One act after its head start; a hold's time is over when its row says so."""
     await asyncio.sleep(randomness.uniform(0, LARGEST_HEAD_START_SECONDS))
@@ -200,14 +236,18 @@ async def perform(
         with shop.database() as connection:
             connection.execute(
                 "UPDATE holds SET end_at = now() WHERE id = %s AND end_at IS NOT NULL",
-                (hold_uuid(hold),),
+                (hold_uuid(made.hold),),
             )
         return 0, ""
+    if act == ITEM:
+        return await draw_in_batch(asking, wallet, made.hold, act.amount, randomness)
+    body = {"amount": act.amount} if act.amount else None
     if act.action == "draw":
-        answer = await draw(asking, wallet, hold, act.amount, randomness)
+        answer = await draw(asking, wallet, made.hold, act.amount, randomness)
+    elif act in OF_PAYMENT:
+        answer = await asking.act(made.payment, act.action, body)
     else:
-        body = {"amount": act.amount} if act.amount else None
-        answer = await asking.post(f"/v1/holds/{hold}/{act.action}", body)
+        answer = await asking.post(f"/v1/holds/{made.hold}/{act.action}", body)
     return answer.status, answer.code
 
 
