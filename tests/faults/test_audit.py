@@ -15,6 +15,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from tests.books import settle
 from tests.serving import ROOT, STRICT, eventually, serving
 from tests.shop import Shop, error
 
@@ -44,6 +45,7 @@ def audited_shop() -> Iterator[Shop]:
                 connection.execute(FAIL)
         try:
             yield opened
+            settle(opened)
         finally:
             opened.close()
 

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import redis
 
+from tests.books import settle
 from tests.faults.buyers import Buyers
 from tests.faults.evidence import Evidence
 from tests.serving import STRICT, serving
@@ -40,4 +41,5 @@ def test_without_valkey_paymint_serves_and_says_that_it_is_degraded() -> None:
         other = merchant.pay_answer(token, key=key, amount=10001)
         assert told(other, 409)["error"]["code"] == "idempotency_key_reused"
         assert shop.decisions(first["id"]) == [("sale", "approved")]
+        settle(shop)
         shop.close()

@@ -13,6 +13,7 @@ import redis
 
 from adapters.remembered_rows import WRITTEN_WITHIN_SECONDS, RememberedRows
 from domain.remembering import Changed
+from tests.books import settle
 from tests.serving import STRICT, eventually, serving
 from tests.shop import Merchant, Shop, error, told
 
@@ -30,6 +31,7 @@ def shop() -> Iterator[Shop]:
         opened = Shop(running)
         try:
             yield opened
+            settle(opened)
         finally:
             opened.close()
 

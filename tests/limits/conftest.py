@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.books import settle
 from tests.serving import STRICT, serving
 from tests.shop import Shop
 
@@ -24,5 +25,6 @@ def narrow() -> Iterator[Shop]:
         opened = Shop(running)
         try:
             yield opened
+            settle(opened)
         finally:
             opened.close()
