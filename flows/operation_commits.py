@@ -6,6 +6,7 @@ payment's row is locked and asked what it is (flows/payment_operations.py).
 
 from datetime import timedelta
 from typing import Final, NamedTuple
+from uuid import UUID
 
 from domain import ledger, moments, payments
 from domain.callers import Asking
@@ -25,10 +26,14 @@ _WAS: Final = "authorized"
 
 
 class Wanted(NamedTuple):
-    """What a request asks for; `amount` in minor units, None for all there is."""
+    """What a request asks for; `amount` in minor units, None for all there is.
+
+    It is begun under `attempt_id`, however often that is tried.
+    """
 
     payment_id: str
     operation: str
+    attempt_id: UUID
     amount: int | None = None
 
 
@@ -50,7 +55,7 @@ async def begin_at_once(house: House, asking: Asking, wanted: Wanted) -> Row | N
         was=_WAS,
         operation=wanted.operation,
         amount=wanted.amount,
-        attempt_id=house.new_id(),
+        attempt_id=wanted.attempt_id,
         key=None if once is None else once.key,
         digest=None if once is None else once.digest.hex(),
         created_at=moments.to_text(now),

@@ -46,14 +46,14 @@ async def capture_payment(
     """
 
     async def begin(transaction: Transaction) -> Reply | None:
-        payment = await _locked(transaction, asking, payment_id)
+        payment = await _locked(transaction, asking, wanted)
         payments.transition(payment["status"], "capture")
         taken = payments.capture_amount(payment, amount)
-        begun.append(await _begin(house, asking, transaction, payment, "capture", taken))
+        begun.append(await _begin(house, asking, transaction, payment, wanted, taken))
         return None
 
     begun: list[Row] = []
-    wanted = Wanted(payment_id, "capture", amount)
+    wanted = Wanted(payment_id, "capture", house.new_id(), amount)
     return await _operate(house, asking, wanted, begin, begun)
 
 
@@ -64,15 +64,16 @@ async def cancel_payment(house: House, asking: Asking, payment_id: str) -> Reply
     """
 
     async def begin(transaction: Transaction) -> Reply | None:
-        payment = await _locked(transaction, asking, payment_id)
+        payment = await _locked(transaction, asking, wanted)
         payments.transition(payment["status"], "cancel")
         if payment["status"] == "pending":
             return await _cancel_pending(house, asking, transaction, payment)
-        begun.append(await _begin(house, asking, transaction, payment, "cancel", None))
+        begun.append(await _begin(house, asking, transaction, payment, wanted, None))
         return None
 
     begun: list[Row] = []
-    return await _operate(house, asking, Wanted(payment_id, "cancel"), begin, begun)
+    wanted = Wanted(payment_id, "cancel", house.new_id())
+    return await _operate(house, asking, wanted, begin, begun)
 
 
 async def _operate(
@@ -174,8 +175,8 @@ def _still_ours(locked: Row, payment: Row) -> bool:
     return bool(locked["operation_attempt_id"] == payment["operation_attempt_id"])
 
 
-async def _locked(transaction: Transaction, asking: Asking, payment_id: str) -> Row:
-    identifier = from_text("pay", payment_id)
+async def _locked(transaction: Transaction, asking: Asking, wanted: Wanted) -> Row:
+    identifier = from_text("pay", wanted.payment_id)
     payment = None
     if identifier is not None:
         caller = asking.caller
@@ -183,9 +184,17 @@ async def _locked(transaction: Transaction, asking: Asking, payment_id: str) -> 
         payment = await lock_payment(transaction, key)
     if payment is None:
         raise Missing("resource_missing", "payment_id")
-    if payment["operation"] is not None:
+    if payment["operation"] is not None and not _is_begun(payment, wanted):
         raise Unprocessable("payment_unexpected_state", status=payment["status"])
     return payment
+
+
+def _is_begun(payment: Row, wanted: Wanted) -> bool:
+    """Whether this very operation is recorded.
+
+    A statement whose connection is lost may run on, and commit after it was run again.
+    """
+    return bool(payment["operation_attempt_id"] == wanted.attempt_id)
 
 
 async def _begin(
@@ -193,14 +202,16 @@ async def _begin(
     asking: Asking,
     transaction: Transaction,
     payment: Row,
-    operation: str,
+    wanted: Wanted,
     amount: int | None,
 ) -> Row:
+    if _is_begun(payment, wanted):
+        return payment
     after = {
         **payment,
-        "operation": operation,
+        "operation": wanted.operation,
         "operation_amount": amount,
-        "operation_attempt_id": house.new_id(),
+        "operation_attempt_id": wanted.attempt_id,
         "operation_key": None if asking.once is None else asking.once.key,
         "resume_at": house.clock.now() + RESUME_AFTER,
     }

@@ -1,8 +1,11 @@
 """The two commits of a capture or cancellation: shared by all who wait, and each done once."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -170,7 +173,7 @@ def test_a_key_is_not_claimed_for_what_changed_meanwhile(shop: Shop, merchant: M
                 asyncio.ensure_future(till.act(name, payment, "capture"))
                 for name, payment in ((key, changed), (uuid4(), beside))
             ]
-            await until_one_waits(shop)
+            await until_waiting(shop, 1)
         first, second = await asyncio.gather(*acts, return_exceptions=True)
         refused(first, Unprocessable, "payment_unexpected_state")
         assert isinstance(second, Reply) and second.resource["status"] == "captured"
@@ -187,14 +190,14 @@ def test_a_key_is_not_claimed_for_what_changed_meanwhile(shop: Shop, merchant: M
 _BUSY = """UPDATE payments SET operation = 'cancel', operation_attempt_id = gen_random_uuid()
     WHERE id = %s"""
 _IDLE = "UPDATE payments SET operation = NULL, operation_attempt_id = NULL WHERE id = %s"
-_WAITS = """SELECT 1 FROM pg_stat_activity
+_WAITS = """SELECT count(*) FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database()"""
 
 
-async def until_one_waits(shop: Shop) -> None:
+async def until_waiting(shop: Shop, count: int) -> None:
     with shop.superuser_database() as connection:
         for _ in range(1000):
-            if connection.execute(_WAITS).fetchone() is not None:
+            if connection.execute(_WAITS).fetchone() == (count,):
                 return
             await asyncio.sleep(0.01)
     raise AssertionError("nobody came to the locked row")
@@ -213,3 +216,33 @@ def test_it_is_begun_for_its_own_merchant_and_mode_alone(shop: Shop, merchant: M
         assert row == ("authorized", None)
 
     play(shop, merchant, story)
+
+
+def test_a_commit_that_outlives_its_connection_is_found(shop: Shop, merchant: Merchant) -> None:
+    """Run again, the statement waits behind itself, for a payment that it does not see begun."""
+
+    async def story(till: Till) -> None:
+        payment = merchant.pay(capture=False)["id"]
+        without_key = replace(till.asking(uuid4(), payment), once=None)
+        with shop.database() as connection, connection.transaction():
+            connection.execute(_LOCKED, [from_text("pay", payment)])
+            act = asyncio.ensure_future(capture_payment(till.house, without_key, payment, None))
+            await until_waiting(shop, 1)
+            cut(till)
+            await until_waiting(shop, 2)
+        reply = await act
+        assert (reply.status, reply.resource) == (200, merchant.payment(payment))
+        assert shop.decisions(payment) == [("authorise", "approved"), ("capture", "approved")]
+
+    play(shop, merchant, story)
+
+
+_LOCKED = "SELECT FROM payments WHERE id = %s FOR UPDATE"
+
+
+def cut(till: Till) -> None:
+    """The line that began the operation is cut, and its server does not notice."""
+    (lane,) = till.house.begin._lanes
+    assert lane._statements is not None
+    with socket.socket(fileno=os.dup(lane._statements._socket)) as line:
+        line.shutdown(socket.SHUT_RDWR)
