@@ -6,7 +6,7 @@ the other's word and changes nothing.  The hold's row is locked before all that 
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -39,6 +39,13 @@ class Ended:
 
     hold: Row
     refusal: Refusal | None
+
+
+class PendingTopUp(NamedTuple):
+    """A top-up whose answer is out, and its hold; both locked, the hold first."""
+
+    hold: Row
+    top_up: Row
 
 
 def hold_key(asking: Asking, hold_id: str) -> HoldKey:
@@ -142,24 +149,30 @@ async def record_top_up(
     What it agreed to after the hold had ended is given back with the hold.  None where the
     top-up was no longer pending under this attempt.
     """
-    key = HoldKey(top_up["hold_id"], top_up["merchant_id"], top_up["livemode"])
     async with house.database.transaction() as transaction:
-        hold = await lock_hold(transaction, key)
-        row = await lock_top_up(transaction, top_up)
-        if hold is None or row is None or row["status"] != "pending":
+        locked = await lock_pending_top_up(transaction, top_up)
+        if locked is None or locked.top_up["attempt_id"] != top_up["attempt_id"]:
             return None
-        if row["attempt_id"] != top_up["attempt_id"]:
-            return None
-        ended = await _end_top_up(house, transaction, request_id, (hold, row), decision)
-        await keep_reply(transaction, row, ended, OK)
+        ended = await _end_top_up(house, transaction, request_id, locked, decision)
+        await keep_reply(transaction, locked.top_up, ended, OK)
     return ended
+
+
+async def lock_pending_top_up(transaction: Transaction, top_up: Row) -> PendingTopUp | None:
+    """A top-up and its hold as they stand, locked; None where it is not pending any more."""
+    key = HoldKey(top_up["hold_id"], top_up["merchant_id"], top_up["livemode"])
+    hold = await lock_hold(transaction, key)
+    row = await lock_top_up(transaction, top_up)
+    if hold is None or row is None or row["status"] != "pending":
+        return None
+    return PendingTopUp(hold, row)
 
 
 async def _end_top_up(
     house: House,
     transaction: Transaction,
     request_id: str,
-    locked: tuple[Row, Row],
+    locked: PendingTopUp,
     decision: relay.Decision | None,
 ) -> Ended:
     hold, top_up = locked
@@ -205,14 +218,12 @@ async def queue_top_up(house: House, top_up: Row) -> Row | None:
 
     The hold as it stands; None where the top-up is not pending any more.
     """
-    key = HoldKey(top_up["hold_id"], top_up["merchant_id"], top_up["livemode"])
     async with house.database.transaction() as transaction:
-        hold = await lock_hold(transaction, key)
-        row = await lock_top_up(transaction, top_up)
-        if hold is None or row is None or row["status"] != "pending":
+        locked = await lock_pending_top_up(transaction, top_up)
+        if locked is None:
             return None
-        await keep_reply(transaction, top_up, Ended(hold, None), ACCEPTED)
-    return hold
+        await keep_reply(transaction, top_up, Ended(locked.hold, None), ACCEPTED)
+    return locked.hold
 
 
 async def use_up_if_empty(

@@ -16,6 +16,7 @@ from domain.payments import NETWORK_UNAVAILABLE
 from flows.hold_changes import (
     authorisation,
     increment,
+    lock_pending_top_up,
     queue_hold,
     queue_top_up,
     record_answer,
@@ -24,8 +25,8 @@ from flows.hold_changes import (
 from flows.house import House
 from models.hold_draws import has_unheard_draws
 from models.hold_leases import lease_holds, lease_top_ups
-from models.hold_top_ups import ask_again, lock_top_up, pending_top_up
-from models.holds import HoldKey, key_of, lock_hold, save_hold
+from models.hold_top_ups import ask_again, pending_top_up
+from models.holds import key_of, lock_hold, save_hold
 from models.leases import HOLD_LEASE, TOP_UP_LEASE, give_back
 from runtime.database import Row
 from runtime.log import log
@@ -166,14 +167,11 @@ async def _resume_top_up(house: House, top_up: Row) -> None:
 
 async def _add_again(house: House, top_up: Row) -> None:
     """Under a new attempt, unless the hold has ended or the deadline has passed."""
-    key = HoldKey(top_up["hold_id"], top_up["merchant_id"], top_up["livemode"])
     async with house.database.transaction() as transaction:
-        hold = await lock_hold(transaction, key)
-        row = await lock_top_up(transaction, top_up)
-        if hold is None or row is None or row["status"] != "pending":
+        locked = await lock_pending_top_up(transaction, top_up)
+        if locked is None or locked.top_up["attempt_id"] != top_up["attempt_id"]:
             return
-        if row["attempt_id"] != top_up["attempt_id"]:
-            return
+        hold, row = locked
         over = hold["status"] != "active" or _is_late(house, row)
         again = {**row, "attempt_id": house.new_id()}
         if not over:
