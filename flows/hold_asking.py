@@ -5,24 +5,20 @@ certainly not asked, or queued for a worker; and where a worker took the request
 and went on in its place, the worker's word is the reply.
 """
 
-from contextlib import suppress
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Protocol
 
-from adapters.vault_door import NotBegun, Unknown
+from adapters.vault_door import NotBegun
 from contract import relay
 from domain import holds
 from domain.callers import Asking
 from domain.payments import NETWORK_UNAVAILABLE
 from domain.refusals import Missing, Refusal, Unavailable
+from flows.authorising import authorise
 from flows.hold_changes import ACCEPTED, Ended
 from flows.house import House
 from flows.replies import Reply, earlier_reply
 from runtime.database import DatabaseUnavailable, Row
-
-# The blueprint's time-out of a card network, the question after an unknown outcome included.
-AUTHORISE_SECONDS: Final = 3.0
-SHORTEST_RESOLVE_SECONDS: Final = 0.1
 
 
 class Asked(Protocol):
@@ -65,7 +61,7 @@ async def ask(house: House, asking: Asking, asked: Asked) -> Reply:
 
 async def _ask(house: House, asking: Asking, asked: Asked) -> Reply:
     try:
-        answer = await _ask_network(house, asked.message)
+        answer = await _decided(house, asked.message)
     except NotBegun as silence:
         if not await asked.withdraw():
             return await _overtaken(house, asking, asked)
@@ -92,36 +88,17 @@ async def _ask(house: House, asking: Asking, asked: Asked) -> Reply:
     return Reply(status, holds.resource(ended.hold))
 
 
-async def _ask_network(house: House, message: relay.Authorise) -> relay.Answer | None:
+async def _decided(house: House, message: relay.Authorise) -> relay.Answer | None:
     """A decision or a rejection; None where it is not known what became of it.
 
     Raises NotBegun where the network was certainly not asked and never will be.
     """
-    began = house.clock.monotonic()
-    try:
-        with house.room.waiting(message.request_id):
-            return await house.vault.call(message, AUTHORISE_SECONDS)
-    except Unknown:
-        left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
-    if left <= SHORTEST_RESOLVE_SECONDS:
-        return None
-    resolution: relay.Answer | None = None
-    with suppress(NotBegun, Unknown):
-        resolution = await house.vault.call(_resolve(message), left)
-    if not isinstance(resolution, relay.Resolution):
-        return None
-    if resolution.state == "never_begun":
+    answer = await authorise(house, message)
+    if not isinstance(answer, relay.Resolution):
+        return answer
+    if answer.state == "never_begun":
         raise NotBegun("never begun")
-    return resolution.decision
-
-
-def _resolve(message: relay.Authorise) -> relay.Resolve:
-    return relay.Resolve(
-        request_id=message.request_id,
-        merchant_id=message.merchant_id,
-        livemode=message.livemode,
-        attempt_id=message.attempt_id,
-    )
+    return answer.decision
 
 
 def _is_away(answer: relay.Answer) -> bool:

@@ -5,7 +5,6 @@ is certain: 201 and 402 are stored, 503 says that nothing was done, and where th
 is unknown the caller gets 202 and a worker finds out (contract-decisions, "Money").
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Final
@@ -19,6 +18,7 @@ from domain.ids import from_text
 from domain.payment_requests import PaymentRequest
 from domain.refusals import Conflict, Missing, Refusal, Unavailable, Unprocessable
 from domain.risk_signals import from_country
+from flows.authorising import authorise
 from flows.house import House
 from flows.recording import ACCEPTED, CREATED, outcome_of, record_outcome, refusal_of
 from flows.replies import Reply, earlier_reply, keep, refuse_once, replay
@@ -33,9 +33,6 @@ from runtime.database import DatabaseUnavailable, Row
 QUEUED_FOR = timedelta(seconds=2)
 # A request is over long before; from then on a worker may take the payment up.
 RESUME_AFTER = timedelta(seconds=10)
-# The blueprint's time-out of a card network, the question after an unknown outcome included.
-AUTHORISE_SECONDS: Final = 3.0
-SHORTEST_RESOLVE_SECONDS: Final = 0.1
 _WAITING: Final = {"pending_reason": payments.NETWORK_UNAVAILABLE}
 # Two rows of one key or token that race make each other look twice.
 MAX_RECORD_ROUNDS: Final = 5
@@ -219,17 +216,14 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
         capture=payment["capture"],
         spent_for=payment["idempotency_key"],
     )
-    began = house.clock.monotonic()
     try:
-        with house.room.waiting(asking.request_id):
-            answer = await house.vault.call(message, AUTHORISE_SECONDS)
+        answer = await authorise(house, message)
     except NotBegun as silence:
         if not await _withdraw(house, payment):
             return await _overtaken(house, asking, payment)
         raise Unavailable from silence
-    except Unknown:
-        left = AUTHORISE_SECONDS - (house.clock.monotonic() - began)
-        return await _settle_unknown(house, asking, payment, left)
+    if answer is None or isinstance(answer, relay.Resolution):
+        return await _finish(house, asking, _resolved(house, payment, answer))
     if isinstance(answer, relay.Rejected):
         if answer.code == payments.NETWORK_UNAVAILABLE:
             return await _finish(house, asking, _queued(house, payment, QUEUED_FOR))
@@ -241,25 +235,15 @@ async def _authorise(house: House, asking: Asking, payment: Row) -> Reply:
     return await _finish(house, asking, outcome_of(house, payment, answer))
 
 
-async def _settle_unknown(house: House, asking: Asking, payment: Row, seconds_left: float) -> Reply:
-    """Ask what became of the attempt while there is time; otherwise queue the payment."""
-    message = relay.Resolve(
-        request_id=asking.request_id,
-        merchant_id=payment["merchant_id"],
-        livemode=payment["livemode"],
-        attempt_id=payment["attempt_id"],
-    )
-    resolution: relay.Answer | None = None
-    if seconds_left > SHORTEST_RESOLVE_SECONDS:
-        with suppress(NotBegun, Unknown):
-            resolution = await house.vault.call(message, seconds_left)
-    if isinstance(resolution, relay.Resolution):
-        decision = resolution.decision
-        if decision is not None and decision.outcome != "pending":
-            return await _finish(house, asking, outcome_of(house, payment, decision))
+def _resolved(
+    house: House, payment: Row, resolution: relay.Resolution | None
+) -> authorisations.Outcome:
+    """What becomes of a payment whose answer did not come."""
+    if resolution is not None and resolution.decision is not None:
+        return outcome_of(house, payment, resolution.decision)
     # Also what never began is queued: the vault may have spent the token on this payment,
     # and 503 would send the client away to pay with it once more.
-    return await _finish(house, asking, _queued(house, payment, timedelta(0)))
+    return _queued(house, payment, timedelta(0))
 
 
 def _queued(house: House, payment: Row, wait: timedelta) -> authorisations.Outcome:

@@ -19,6 +19,7 @@ PLUMBING = {
     "overuse": "telling of blocked keys, held by the house",
     "replies": "idempotency: a change together with the reply of its key",
     "hold_changes": "what the answer about a hold changes; requests and workers do it alike",
+    "authorising": "asking for an authorisation in time; payments and holds do it alike",
     "hold_asking": "asking the network for a hold or for more of one, and what a request hears",
     "pages": "from query parameters to a page, from rows to the list envelope",
     "recording": "writing a network's answer; the request and its recovery do it alike",
