@@ -5,8 +5,7 @@ read), so every statement is built and compiled at import and only its text trav
 """
 
 import asyncio
-import select
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,13 +15,14 @@ import psycopg
 import sqlalchemy as sa
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import PoolTimeout
 from sqlalchemy.dialects import postgresql
+
+from runtime.pool import Pool
 
 POOL_MAX_CONNECTIONS = 8
 # Reads have connections of their own, so that none waits behind a transaction's statements.
 READING_CONNECTIONS = 8
-POOL_WAIT_SECONDS = 2.0
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000
 # A server's machine that is gone without a word ends no connection: the kernel would wait for
@@ -34,8 +34,6 @@ _BEGIN = b"BEGIN"
 _READ_ONLY = "-c default_transaction_read_only=on"
 Row = dict[str, Any]
 set_json_loads(orjson.loads)
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[Row]]
-Configure = Callable[[psycopg.AsyncConnection[Row]], Awaitable[None]]
 # psycopg's own dialect object writes %(name)s::TYPE, so PostgreSQL never guesses a type.
 _DIALECT = postgresql.psycopg.dialect(paramstyle="pyformat")  # type: ignore[no-untyped-call]
 
@@ -164,8 +162,9 @@ class Database:
         self._size = size
         self._connections_made = 0
         self._slots: dict[int, int] = {}
-        self._changing = _pool(dsn, size, configure=self._configure)
-        self._reading = _pool(dsn, min(size, READING_CONNECTIONS), _READ_ONLY)
+        self._changing = Pool(dsn, size, connection_options(), self._configure)
+        readers = min(size, READING_CONNECTIONS)
+        self._reading = Pool(dsn, readers, connection_options(_READ_ONLY))
 
     async def _configure(self, connection: psycopg.AsyncConnection[Row]) -> None:
         self._slots[id(connection)] = self._first_slot + self._connections_made % self._size
@@ -207,31 +206,6 @@ async def _borrowed(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
             yield connection
     except (PoolTimeout, psycopg.OperationalError) as error:
         raise DatabaseUnavailable from error
-
-
-def _pool(dsn: str, size: int, settings: str = "", configure: Configure | None = None) -> Pool:
-    return AsyncConnectionPool(
-        dsn,
-        min_size=1,
-        max_size=size,
-        open=False,
-        timeout=POOL_WAIT_SECONDS,
-        kwargs=connection_options(settings),
-        configure=configure,
-        check=_check,
-    )
-
-
-async def _check(connection: psycopg.AsyncConnection[Row]) -> None:
-    """Refuse a connection that the server has ended.
-
-    A connection at rest has nothing to read until its server says goodbye, or something that
-    is to be looked at: only then a round trip is worth its time.
-    """
-    waiting = select.poll()
-    waiting.register(connection.pgconn.socket, select.POLLIN)
-    if waiting.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
 
 
 def connection_options(settings: str = "", **extra: Any) -> dict[str, Any]:

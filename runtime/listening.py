@@ -14,7 +14,8 @@ from runtime.database import CONNECT_TIMEOUT_SECONDS, Row, connection_options
 from runtime.log import log, log_exception
 
 PAUSE_FIRST_SECONDS = 0.1
-PAUSE_MAX_SECONDS = 5.0
+# What is announced is promised within a second, after an outage too.
+PAUSE_MAX_SECONDS = 0.5
 PAUSE_GROWTH = 2
 # A server that went away without a word is noticed after this, and the time to connect.
 SILENT_SECONDS = 5.0

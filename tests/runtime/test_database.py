@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -25,6 +26,7 @@ ALL = Statement("SELECT number FROM sums ORDER BY number")
 PROCESS = Statement("SELECT pg_backend_pid() AS process")
 # psycopg prepares a statement at its sixth run; each way is to be the same before and after.
 ROUNDS = 8
+PSYCOPG_PAUSES_SECONDS = 0.9
 
 Story = Callable[[Database], Awaitable[None]]
 
@@ -139,6 +141,26 @@ def test_a_connection_that_the_server_ended_at_rest_is_not_handed_out(database_u
                 other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
             async with way() as statements:
                 assert (await statements.one(PROCESS))["process"] != process
+
+    play(database_url, story)
+
+
+def test_connections_that_ended_at_rest_keep_nobody_waiting(database_url: str) -> None:
+    async def story(database: Database) -> None:
+        for way in (database.reading, database.transaction):
+            async with AsyncExitStack() as held:
+                borrowed = [
+                    await held.enter_async_context(way()) for _ in range(READING_CONNECTIONS)
+                ]
+                processes = [(await each.one(PROCESS))["process"] for each in borrowed]
+            with psycopg.connect(database_url, autocommit=True) as other:
+                for process in processes:
+                    other.execute("SELECT pg_terminate_backend(%s, 5000)", [process])
+            began = time.monotonic()
+            async with way() as statements:
+                assert (await statements.one(PROCESS))["process"] not in processes
+            # psycopg pauses for a second before it hands out a third connection.
+            assert time.monotonic() - began < PSYCOPG_PAUSES_SECONDS
 
     play(database_url, story)
 
