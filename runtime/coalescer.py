@@ -7,6 +7,9 @@ payment cheaper than one transaction per request.
 Two promises are asked of the statement: it is safe to run twice with the same rows (a
 connection may break after the commit and before the answer), and a row that it refuses
 harms only itself when it runs alone (rows of a failed batch are retried singly).
+
+So it is with a row that waits for somebody's lock: the others wait for it for `LOCK_MS` at
+most, and it is given up, with nothing done, when it has then waited alone for `ALONE_MS`.
 """
 
 import asyncio
@@ -23,6 +26,9 @@ from runtime.prepared import PreparedStatements
 LANES_PER_COALESCER = 1
 PLAN_LIFE_SECONDS = 10.0
 RECONNECT_PAUSE_SECONDS = 0.05
+# Longer than the house itself keeps others waiting: dropping a month gives up after 500 ms.
+LOCK_MS = 600
+ALONE_MS = 100
 # Planning one of these statements costs more than running it (measured:
 # docs/performance.md), so a plan is kept for some seconds.  A plan made while a table was
 # small must not read it whole when it has grown: rows are found through indexes only.
@@ -42,6 +48,9 @@ class Lane:
     def __init__(self, dsn: str, slot: int) -> None:
         self._dsn = dsn
         self.slot = slot
+        # How long a statement may wait for one lock.
+        self.lock_ms = LOCK_MS
+        self._server_lock_ms = LOCK_MS
         self._statements: PreparedStatements | None = None
         self._plan_again_at = 0.0
 
@@ -53,6 +62,9 @@ class Lane:
         if time.monotonic() >= self._plan_again_at:
             await statements.run(b"DISCARD PLANS")
             self._plan_again_at = time.monotonic() + PLAN_LIFE_SECONDS
+        if self._server_lock_ms != self.lock_ms:
+            await statements.run(_wait_for_locks(self.lock_ms))
+            self._server_lock_ms = self.lock_ms
         return await statements.rows(text, parameters)
 
     async def close(self) -> None:
@@ -62,13 +74,20 @@ class Lane:
             self._statements = None
 
     async def _connected(self) -> PreparedStatements:
+        settings = f"{PLAN_SETTINGS} -c lock_timeout={LOCK_MS}"
         connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
-            self._dsn, **connection_options(PLAN_SETTINGS)
+            self._dsn, **connection_options(settings)
         )
+        self._server_lock_ms = LOCK_MS
         return PreparedStatements(connection)
 
 
+def _wait_for_locks(milliseconds: int) -> bytes:
+    return b"SET lock_timeout = %d" % milliseconds
+
+
 Run = Callable[[Lane, Sequence[Item]], Awaitable[Sequence[Result]]]
+Batch = list[tuple[Item, asyncio.Future[Result]]]
 
 
 class Coalescer(Generic[Item, Result]):
@@ -96,7 +115,7 @@ class Coalescer(Generic[Item, Result]):
         self._sort_key = sort_key
         self._group_key = group_key
         self._gather_seconds = gather_seconds
-        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._waiting: Batch[Item, Result] = []
         self._scheduled = False
         self._running: set[asyncio.Task[None]] = set()
 
@@ -136,14 +155,14 @@ class Coalescer(Generic[Item, Result]):
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _take(self) -> list[tuple[Item, "asyncio.Future[Result]"]]:
+    def _take(self) -> Batch[Item, Result]:
         waiting = self._waiting
         if self._group_key is None:
             batch, self._waiting = waiting[:ROWS_PER_STATEMENT], waiting[ROWS_PER_STATEMENT:]
         else:
             group = self._group_key(waiting[0][0])
             batch = []
-            rest: list[tuple[Item, asyncio.Future[Result]]] = []
+            rest: Batch[Item, Result] = []
             for entry in waiting:
                 fits = len(batch) < ROWS_PER_STATEMENT and self._group_key(entry[0]) == group
                 (batch if fits else rest).append(entry)
@@ -151,7 +170,7 @@ class Coalescer(Generic[Item, Result]):
         batch.sort(key=lambda entry: self._sort_key(entry[0]))
         return batch
 
-    async def _flush(self, lane: Lane, batch: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+    async def _flush(self, lane: Lane, batch: Batch[Item, Result]) -> None:
         try:
             await self._attempt(lane, batch)
         finally:
@@ -159,28 +178,38 @@ class Coalescer(Generic[Item, Result]):
             if not self._scheduled:
                 self._dispatch_waiting()
 
-    async def _attempt(
-        self, lane: Lane, batch: list[tuple[Item, "asyncio.Future[Result]"]]
-    ) -> None:
+    async def _attempt(self, lane: Lane, batch: Batch[Item, Result]) -> None:
         try:
             results = await self._run_again_if_cut_off(lane, [item for item, _ in batch])
+        except psycopg.errors.LockNotAvailable as locked:
+            if len(batch) == 1:
+                _fail(batch, DatabaseUnavailable(), locked)
+            else:
+                await self._one_by_one(lane, batch, ALONE_MS)
         except Exception as error:
             if len(batch) == 1 or isinstance(error, DatabaseUnavailable):
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                return
+                _fail(batch, error)
+            else:
+                await self._one_by_one(lane, batch, LOCK_MS)
+        else:
+            for (_, future), result in zip(batch, results, strict=True):
+                # A caller that went away has cancelled its future; its row is stored anyway.
+                if not future.done():
+                    future.set_result(result)
+
+    async def _one_by_one(self, lane: Lane, batch: Batch[Item, Result], lock_ms: int) -> None:
+        lane.lock_ms = lock_ms
+        try:
             for entry in batch:
                 await self._attempt(lane, [entry])
-            return
-        for (_, future), result in zip(batch, results, strict=True):
-            # A caller that went away has cancelled its future; its row is stored anyway.
-            if not future.done():
-                future.set_result(result)
+        finally:
+            lane.lock_ms = LOCK_MS
 
     async def _run_again_if_cut_off(self, lane: Lane, items: list[Item]) -> Sequence[Result]:
         try:
             return await self._run(lane, items)
+        except psycopg.errors.LockNotAvailable:
+            raise
         except (psycopg.OperationalError, OSError):
             await lane.close()
             await asyncio.sleep(RECONNECT_PAUSE_SECONDS)
@@ -189,6 +218,13 @@ class Coalescer(Generic[Item, Result]):
         except (psycopg.OperationalError, OSError) as error:
             await lane.close()
             raise DatabaseUnavailable from error
+
+
+def _fail(batch: Batch[Item, Result], error: Exception, cause: BaseException | None = None) -> None:
+    error.__cause__ = cause or error.__cause__
+    for _, future in batch:
+        if not future.done():
+            future.set_exception(error)
 
 
 def lanes(dsn: str, first_slot: int, count: int = LANES_PER_COALESCER) -> list[Lane]:

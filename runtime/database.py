@@ -25,12 +25,15 @@ POOL_MAX_CONNECTIONS = 8
 READING_CONNECTIONS = 8
 CONNECT_TIMEOUT_SECONDS = 2
 STATEMENT_TIMEOUT_MS = 10_000
+# Of a connection that all share: who waits for one row would be waited for by everybody.
+LOCK_TIMEOUT_MS = 3_000
 # A server's machine that is gone without a word ends no connection: the kernel would wait for
 # it for a quarter of an hour, and for an answer that it owes two hours.
 UNANSWERED_MS = 15_000
 KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 3, "keepalives_count": 3}
 
 _BEGIN = b"BEGIN"
+_CHANGING = f"-c lock_timeout={LOCK_TIMEOUT_MS}"
 _READ_ONLY = "-c default_transaction_read_only=on"
 Row = dict[str, Any]
 set_json_loads(orjson.loads)
@@ -162,7 +165,7 @@ class Database:
         self._size = size
         self._connections_made = 0
         self._slots: dict[int, int] = {}
-        self._changing = Pool(dsn, size, connection_options(), self._configure)
+        self._changing = Pool(dsn, size, connection_options(_CHANGING), self._configure)
         readers = min(size, READING_CONNECTIONS)
         self._reading = Pool(dsn, readers, connection_options(_READ_ONLY))
 

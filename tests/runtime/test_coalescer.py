@@ -15,6 +15,8 @@ from runtime.database import DatabaseUnavailable
 
 SEED = 20261122
 ROWS = 600
+# Of 10 s, after which PostgreSQL ends a statement.
+PATIENT_SECONDS = 5.0
 
 
 class Item(NamedTuple):
@@ -114,6 +116,27 @@ def test_a_row_that_is_refused_harms_only_itself(table: Table) -> None:
     assert isinstance(answers[2], psycopg.errors.CheckViolation)
     assert isinstance(answers[4], psycopg.errors.UniqueViolation)
     assert table.numbers() == [1, 2, 3, 4]
+
+
+def test_a_row_that_waits_for_a_lock_keeps_the_others_for_a_moment_only(table: Table) -> None:
+    async def run(other: psycopg.Connection[object]) -> list[int | BaseException]:
+        coalescer = _coalescer(table)
+        waiting = [coalescer.submit(Item("a", n)) for n in (1, 2, 3, 4)]
+        async with asyncio.timeout(PATIENT_SECONDS):
+            answers = await asyncio.gather(*waiting, return_exceptions=True)
+        assert table.numbers() == [1, 2, 4]
+        other.rollback()
+        # With the patience of before.
+        assert await coalescer.submit(Item("a", 3)) == 3
+        await coalescer.close()
+        return answers
+
+    with psycopg.connect(table.url) as other:
+        other.execute("INSERT INTO items VALUES ('b', 3)")
+        answers = asyncio.run(run(other))
+    assert [answer for answer in answers if isinstance(answer, int)] == [1, 2, 4]
+    assert isinstance(answers[2], DatabaseUnavailable)
+    assert [len(rows) for rows in table.batches] == [4, 1, 1, 1, 1, 1]
 
 
 def test_a_caller_that_goes_away_does_not_lose_the_others(table: Table) -> None:
