@@ -26,6 +26,7 @@ from models.disputes import (
 from models.outbox import record_event
 from models.payment_changes import lock_payment, save_payment
 from models.payment_reads import PaymentKey
+from models.refund_settlement import count_pending
 from models.test_clocks import business_now
 from runtime.database import Row, Transaction
 from runtime.log import log
@@ -78,6 +79,21 @@ async def open_dispute(
     await insert_dispute(transaction, dispute)
     await announce(house, transaction, request_id, dispute, "dispute.created")
     return dispute
+
+
+async def waits_for_refunds(
+    transaction: Transaction, payment: Row, chargeback: relay.Chargeback
+) -> bool:
+    """Whether how much is disputed depends on refunds that are on their way.
+
+    Money that is set aside for a refund cannot be disputed; where the refund fails it can, and
+    the network has taken it.
+    """
+    if chargeback.amount <= disputes.left_to_dispute(payment):
+        return False
+    if not await count_pending(transaction, payment):
+        return False
+    return await read_dispute(transaction, key_of_chargeback(chargeback)) is None
 
 
 async def end_dispute(

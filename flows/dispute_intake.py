@@ -8,15 +8,18 @@ from typing import Final
 
 from adapters.vault_door import NoAnswer
 from contract import relay
-from domain.disputes import left_to_dispute
 from domain.ids import to_text
-from flows.dispute_changes import end_dispute, key_of_chargeback, now_of, open_dispute
+from flows.dispute_changes import (
+    end_dispute,
+    key_of_chargeback,
+    now_of,
+    open_dispute,
+    waits_for_refunds,
+)
 from flows.house import House
-from models.disputes import read_dispute
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
-from models.refund_settlement import count_pending
-from runtime.database import DatabaseUnavailable, Row, Transaction
+from runtime.database import DatabaseUnavailable
 from runtime.log import log, log_exception
 
 CHARGEBACKS_AT_ONCE: Final = 100
@@ -99,7 +102,7 @@ async def _record(house: House, request_id: str, chargeback: relay.Chargeback) -
             return True
         if payment["status"] in _NOT_YET_CAPTURED:
             return False
-        if await _waits_for_refunds(transaction, payment, chargeback):
+        if await waits_for_refunds(transaction, payment, chargeback):
             return False
         dispute = await open_dispute(house, transaction, request_id, payment, chargeback)
         if dispute is not None and chargeback.state != "open":
@@ -115,18 +118,3 @@ async def _record(house: House, request_id: str, chargeback: relay.Chargeback) -
             status=dispute["status"],
         )
     return True
-
-
-async def _waits_for_refunds(
-    transaction: Transaction, payment: Row, chargeback: relay.Chargeback
-) -> bool:
-    """Whether how much is disputed depends on refunds that are on their way.
-
-    Money that is set aside for a refund cannot be disputed; where the refund fails it can, and
-    the network has taken it.
-    """
-    if chargeback.amount <= left_to_dispute(payment):
-        return False
-    if not await count_pending(transaction, payment):
-        return False
-    return await read_dispute(transaction, key_of_chargeback(chargeback)) is None

@@ -14,6 +14,7 @@ from flows.dispute_changes import (
     key_of_chargeback,
     now_of,
     open_dispute,
+    waits_for_refunds,
 )
 from flows.house import House
 from flows.payment_reads import find_payment
@@ -45,7 +46,9 @@ async def create_test_dispute(
     """Have a captured payment charged back now, and answer 201 with the dispute.
 
     Raises 404, 422 `payment_unexpected_state` or `payment_disputed`, and 503 without the
-    vault.  One that died on the way is finished by the worker, which hears of it too.
+    vault.  One that died on the way is finished by the worker, which hears of it too; so is
+    one that a refund was faster than: it is refused, and the worker opens what is left to
+    dispute when the refund has ended.
     """
     earlier = await earlier_reply(house, asking)
     if earlier is not None:
@@ -72,9 +75,11 @@ async def create_test_dispute(
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None:
             raise Missing("resource_missing", "payment_id")
+        if await waits_for_refunds(transaction, locked, chargeback):
+            raise _too_little(claim, disputes.left_to_dispute(locked))
         dispute = await open_dispute(house, transaction, asking.request_id, locked, chargeback)
         if dispute is None:
-            raise Unprocessable("payment_disputed", "amount", amount=claim.amount, available=0)
+            raise _too_little(claim)
         return Reply(CREATED, disputes.resource(dispute))
 
     return await once(house, asking, change)
@@ -127,8 +132,12 @@ async def _charge_back(
     except NoAnswer as silence:
         raise Unavailable from silence
     if not isinstance(answer, relay.Chargeback):
-        raise Unprocessable("payment_disputed", "amount", amount=claim.amount, available=0)
+        raise _too_little(claim)
     return answer
+
+
+def _too_little(claim: Claim, left: int = 0) -> Unprocessable:
+    return Unprocessable("payment_disputed", "amount", amount=claim.amount, available=left)
 
 
 async def _rule(house: House, asking: Asking, dispute: Row, outcome: str) -> str:

@@ -26,7 +26,9 @@ def check(database_url: str, journal: Path | None, settled: bool = False) -> Rep
     with psycopg.connect(database_url, row_factory=dict_row) as session:
         session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         session.read_only = True
-        found = books.differences(session)
+        found, figures = books.differences(session), books.figures(session)
         if journal is not None:
-            found += networks.differences(session, journal, settled)
-        return Report(books.figures(session), found)
+            compared = networks.compare(session, journal, settled)
+            found += compared.differences
+            figures["chargebacks waiting for refunds or captures"] = compared.waiting
+        return Report(figures, found)

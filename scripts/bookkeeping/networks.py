@@ -6,14 +6,17 @@ networks' books, and no payment was approved twice.  Once all work is done (`set
 two are equal.
 """
 
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from scripts.bookkeeping import chargebacks
 from scripts.bookkeeping.books import Session
+from scripts.bookkeeping.chargebacks import Charged, Moment
 from scripts.bookkeeping.difference import Difference
 from vault.networks.behaviours import behaviour_named
 from vault.networks.books import DRAW
@@ -27,11 +30,13 @@ _PAYMENTS: Final = """
             AS paid, count(*) FILTER (WHERE status = 'pending') AS pending
         FROM refunds GROUP BY 1, 2
     ), claimed AS (
-        SELECT payment_id AS id, merchant_id, sum(amount) AS claimed FROM disputes GROUP BY 1, 2
+        SELECT payment_id AS id, merchant_id, jsonb_object_agg(chargeback_id, amount) AS disputes
+        FROM disputes GROUP BY 1, 2
     )
     SELECT id, status, amount_authorized, amount_captured, currency,
         resume_at IS NOT NULL OR operation IS NOT NULL OR coalesce(pending, 0) > 0 AS unfinished,
-        coalesce(paid, 0)::bigint AS paid, coalesce(claimed, 0)::bigint AS claimed,
+        coalesce(paid, 0)::bigint AS paid, coalesce(pending, 0) AS pending_refunds, disputes,
+        amount_captured - amount_refunded - amount_disputed AS left_to_dispute,
         hold_id IS NOT NULL AND EXISTS (
             SELECT FROM hold_draws WHERE hold_draws.id = payments.id
                 AND hold_draws.merchant_id = payments.merchant_id AND present_at IS NOT NULL
@@ -76,8 +81,16 @@ class Story:
     sales: int = 0
     captured: int = 0
     paid_back: int = 0
-    charged_back: int = 0
+    charged: Charged = field(default_factory=dict)
     currency: str = ""
+
+
+class Comparison(NamedTuple):
+    """The first payment or hold that the networks see otherwise, if there is one, and how many
+    chargebacks wait for refunds or captures of ours."""
+
+    differences: list[Difference]
+    waiting: int
 
 
 def stories(journal: Path) -> dict[str, Story]:
@@ -129,27 +142,35 @@ def _add(story: Story, line: Line) -> None:
         if story.sales:
             story.captured -= line.amount
     elif line.kind == "chargeback":
-        story.charged_back += line.amount
+        story.charged[line.attempt] = (line.amount, line.at)
 
 
-def differences(session: Session, journal: Path, settled: bool) -> list[Difference]:
-    """The first payment or hold that the networks see otherwise, if there is one."""
+def compare(session: Session, journal: Path, settled: bool) -> Comparison:
+    """Our payments and holds beside what the networks' journal tells of them."""
     # The snapshot is taken first, by any statement: nothing of ours is ahead of theirs then.
     session.execute(b"SELECT FROM payments LIMIT 1")
     told = stories(journal)
+    moment = Moment(settled, int(time.time() * 1000))
+    found: list[Difference] = []
+    waiting = 0
     for kind, statement, compared in _BOOKS:
         with session.cursor(f"{kind}s") as cursor:
             cursor.itersize = ROWS_AT_ONCE
             cursor.execute(statement.encode())
             for row in cursor:
                 story = told.pop(row["id"].hex, Story())
-                for rule, expected, found in compared(row, story, settled):
-                    return [Difference(rule, f"{kind} {row['id']}", expected, found)]
-    return _unknown(told) if settled else []
+                if story.charged:
+                    waiting += chargebacks.waiting(row, story.charged)
+                for rule, expected, said in () if found else compared(row, story, moment):
+                    found = [Difference(rule, f"{kind} {row['id']}", expected, said)]
+                    break
+    if settled and not found:
+        found = _unknown(told)
+    return Comparison(found, waiting)
 
 
 def _compared_hold(
-    row: dict[str, Any], story: Story, settled: bool
+    row: dict[str, Any], story: Story, moment: Moment
 ) -> Iterator[tuple[str, str, str]]:
     standing, ceiling = story.approvals - story.reversals, story.authorised + story.added
     if story.approvals > 1:
@@ -160,7 +181,7 @@ def _compared_hold(
         yield "the networks hold it", row["currency"], story.currency
     if row["heard"] > story.drawn:
         yield "the networks heard of its draws", str(row["heard"]), str(story.drawn)
-    if not settled:
+    if not moment.settled:
         return
     if row["unfinished"] or row["status"] == "pending":
         yield "all work is done", "a finished hold", f"{row['status']}, unfinished"
@@ -178,17 +199,17 @@ def _compared_hold(
         yield "the networks gave back the rest", str(ceiling - story.drawn), str(story.given_back)
 
 
-def _compared(row: dict[str, Any], story: Story, settled: bool) -> Iterator[tuple[str, str, str]]:
+def _compared(row: dict[str, Any], story: Story, moment: Moment) -> Iterator[tuple[str, str, str]]:
     if row["unheard"]:
         # Drawn on a hold, which the networks may or may not have heard of.
-        if settled:
+        if moment.settled:
             yield "all work is done", "a draw that was presented", "one that was not"
         return
     if row["lost"]:
         if story.approvals or row["paid"]:
             found = f"{story.approvals} approvals, {row['paid']} paid back"
             yield "the networks refused what was lost", "nothing", found
-        if settled and row["unfinished"]:
+        if moment.settled and row["unfinished"]:
             yield "all work is done", "a finished payment", f"{row['status']}, unfinished"
         return
     standing = story.approvals - story.reversals
@@ -202,9 +223,8 @@ def _compared(row: dict[str, Any], story: Story, settled: bool) -> Iterator[tupl
         yield "the networks captured it", str(row["amount_captured"]), str(story.captured)
     if row["paid"] > story.paid_back:
         yield "the networks paid it back", str(row["paid"]), str(story.paid_back)
-    if row["claimed"] > story.charged_back:
-        yield "the networks charged it back", str(row["claimed"]), str(story.charged_back)
-    if not settled:
+    yield from chargebacks.compared(row, story.charged, moment)
+    if not moment.settled:
         return
     if row["unfinished"] or row["status"] == "pending":
         yield "all work is done", "a finished payment", f"{row['status']}, unfinished"

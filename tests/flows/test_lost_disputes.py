@@ -8,7 +8,7 @@ import pytest
 from adapters.vault_door import Unsent
 from contract import relay
 from domain.ids import from_text
-from domain.refusals import Unavailable
+from domain.refusals import Unavailable, Unprocessable
 from flows.dispute_intake import CHARGEBACKS_AT_ONCE, take_in_chargebacks
 from flows.replies import Reply
 from flows.sandbox_disputes import close_test_dispute, create_test_dispute
@@ -132,11 +132,12 @@ def test_how_much_is_disputed_is_known_when_refunds_have_ended(
                 refund = await asyncio.to_thread(merchant.refund, payment, amount=REFUNDED)
                 assert refund["status"] == "pending"
 
-            # The worker hears of it, and whoever asked for it does not.
+            # Whoever asked is refused, as after the refund, and the worker hears of the claim.
             till.door.before = {relay.OpenChargeback: refund_first}
-            till.door.after = {relay.OpenChargeback: lost}
-            with pytest.raises(Lost):
+            with pytest.raises(Unprocessable, match="payment_disputed") as refused:
                 await dispute(till, uuid4(), payment)
+            assert refused.value.values["available"] == AMOUNT - REFUNDED
+            assert of(merchant, payment) == []
 
     asyncio.run(scenario())
     assert eventually(lambda: of(merchant, payment), SECONDS)

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import psycopg
 import pytest
@@ -121,7 +121,7 @@ def restore(
     connection.execute("RESET session_replication_role")
 
 
-def line(payment: UUID, kind: str, amount: int, **more: str) -> str:
+def line(payment: UUID, kind: str, amount: int, **more: str | int) -> str:
     return json.dumps(
         {
             "at": 1,
@@ -184,7 +184,7 @@ def test_equal_books_agree_and_an_unknown_approval_does_not(
         *lines_of_others(url),
         line(sold["id"], "sale", 10000),
         line(sold["id"], "refund", 2500),
-        line(sold["id"], "chargeback", 1000),
+        line(sold["id"], "chargeback", 1000, attempt=uuid5(sold["id"], "0").hex),
     ]
     # A process that was killed while writing leaves a torn line.
     journal.write_text("\n".join(lines) + '\n{"at": 1, "ki')
