@@ -33,6 +33,9 @@ TRANSITIONS: Final = (
     Transition("pending", "cancel", "cancelled", "payment.cancelled"),
     Transition("authorized", "capture", "captured", "payment.captured"),
     Transition("authorized", "cancel", "cancelled", "payment.cancelled"),
+    # Its network declined the capture or the cancellation: another may begin.
+    Transition("authorized", "fail_capture", "authorized", "payment.capture_failed"),
+    Transition("authorized", "fail_cancel", "authorized", "payment.cancel_failed"),
     # Told by refund.succeeded; the blueprint has no event of the payment's own for it.
     Transition("captured", "refund_all", "refunded", None),
 )

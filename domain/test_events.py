@@ -27,6 +27,8 @@ _AFTER: Final[dict[str, dict[str, Any]]] = {
         **_NOTHING_TAKEN,
     },
     "payment.cancelled": {"status": "cancelled", **_NOTHING_TAKEN},
+    "payment.capture_failed": {"status": "authorized", **_NOTHING_TAKEN},
+    "payment.cancel_failed": {"status": "authorized", **_NOTHING_TAKEN},
     "payment.queued": {
         "status": "pending",
         "pending_reason": "network_unavailable",

@@ -28,6 +28,7 @@ from models.hold_leases import lease_holds, lease_top_ups
 from models.hold_top_ups import ask_again, pending_top_up
 from models.holds import key_of, lock_hold, save_hold
 from models.leases import HOLD_LEASE, TOP_UP_LEASE, give_back
+from runtime.counters import REVERSALS_DECLINED
 from runtime.database import Row
 from runtime.log import log
 
@@ -205,6 +206,8 @@ async def _give_back(house: House, hold: Row) -> None:
     if isinstance(answer, relay.Rejected) and answer.code in _NOT_NOW:
         return
     outcome = answer.outcome if isinstance(answer, relay.Decision) else "unknown_to_the_network"
+    if outcome == "declined":
+        REVERSALS_DECLINED.labels("hold").inc()
     await _given_back(house, hold, outcome)
 
 

@@ -76,15 +76,22 @@ async def finish_operation(
     decision: relay.Decision,
 ) -> Row:
     """Save what the answer makes of a locked payment; the row as it then stands."""
-    if payment["operation"] == "reverse" or decision.outcome != "approved":
-        after = put_back(payment)
-        await save_payment(transaction, payment, after)
-        return after
-    after, step = ended(house, payment)
+    if decision.outcome == "approved":
+        after, step = ended(house, payment)
+    else:
+        after, step = _declined(payment)
     async with transaction.together():
         await save_payment(transaction, payment, after)
         await record_payment_event(house, transaction, request_id, after, step.event)
     return after
+
+
+def _declined(payment: Row) -> tuple[Row, payments.Transition]:
+    """A payment whose capture or cancellation was declined: as it was, and told of."""
+    step = payments.transition(payment["status"], f"fail_{payment['operation']}")
+    after = put_back(payment)
+    after["event_sequence"] = payment["event_sequence"] + 1
+    return after, step
 
 
 def ended(house: House, payment: Row) -> tuple[Row, payments.Transition]:

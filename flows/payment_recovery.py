@@ -32,6 +32,7 @@ from models.idempotency import KeyName
 from models.leases import PAYMENT_LEASE, give_back
 from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_leases import lease_payments
+from runtime.counters import REVERSALS_DECLINED
 from runtime.database import Row, Transaction
 from runtime.log import log
 
@@ -199,6 +200,7 @@ async def _resume_reversal(house: House, payment: Row) -> None:
         if reversal is None:
             return
         if reversal.outcome != "approved":
+            REVERSALS_DECLINED.labels("payment").inc()
             log("reversal_declined", payment_id=payment["id"], code=reversal.code)
     async with house.database.transaction() as transaction:
         locked = await lock_payment(transaction, key_of(payment))

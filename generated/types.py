@@ -858,7 +858,7 @@ class SandboxAccountCreate(TypedDict):
     country: Country
 
 
-EventType: TypeAlias = Literal['payment.authorized', 'payment.captured', 'payment.failed', 'payment.cancelled', 'payment.queued', 'hold.created', 'hold.failed', 'hold.topped_up', 'hold.top_up_failed', 'hold.used_up', 'hold.released', 'hold.expired', 'refund.created', 'refund.succeeded', 'refund.failed', 'dispute.created', 'dispute.updated', 'dispute.closed']
+EventType: TypeAlias = Literal['payment.authorized', 'payment.captured', 'payment.failed', 'payment.cancelled', 'payment.capture_failed', 'payment.cancel_failed', 'payment.queued', 'hold.created', 'hold.failed', 'hold.topped_up', 'hold.top_up_failed', 'hold.used_up', 'hold.released', 'hold.expired', 'refund.created', 'refund.succeeded', 'refund.failed', 'dispute.created', 'dispute.updated', 'dispute.closed']
 
 
 class EventRetry(TypedDict):

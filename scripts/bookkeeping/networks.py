@@ -35,6 +35,7 @@ _PAYMENTS: Final = """
     )
     SELECT id, status, amount_authorized, amount_captured, currency,
         resume_at IS NOT NULL OR operation IS NOT NULL OR coalesce(pending, 0) > 0 AS unfinished,
+        status IN ('failed', 'cancelled') AND resume_at IS NULL AND operation IS NULL AS ended,
         coalesce(paid, 0)::bigint AS paid, coalesce(pending, 0) AS pending_refunds, disputes,
         amount_captured - amount_refunded - amount_disputed AS left_to_dispute,
         hold_id IS NOT NULL AND EXISTS (
@@ -62,6 +63,8 @@ _HOLDS: Final = """
         resume_at IS NOT NULL OR coalesce(unheard, 0) + coalesce(pending, 0) > 0 AS unfinished,
         coalesce(heard, 0)::bigint AS heard, coalesce(lost, 0)::bigint AS lost
     FROM holds LEFT JOIN drawn USING (id, merchant_id) LEFT JOIN added USING (id, merchant_id)"""
+# An approval that comes a day late is noticed some hours after it (docs/decisions/0048).
+_GIVEN_BACK_WITHIN_MS: Final = 8 * 60 * 60 * 1000
 _HOLDING: Final = ("authorized", "captured", "refunded")
 _ENDED: Final = ("released", "expired")
 
@@ -71,6 +74,8 @@ class Story:
     """What the networks did for one payment or hold, in minor units."""
 
     approvals: int = 0
+    # When the last approval was given, in unix ms.
+    approved_at: int = 0
     reversals: int = 0
     authorised: int = 0
     # Of a hold: what was added to it, taken out of it and given back of it.
@@ -129,6 +134,7 @@ def _add(story: Story, line: Line) -> None:
         return
     if line.kind in ("authorise", "sale", DRAW):
         story.approvals += 1
+        story.approved_at = line.at
         story.authorised = line.amount
         story.currency = line.currency
         story.sales += line.kind == "sale"
@@ -224,6 +230,9 @@ def _compared(row: dict[str, Any], story: Story, moment: Moment) -> Iterator[tup
     if row["paid"] > story.paid_back:
         yield "the networks paid it back", str(row["paid"]), str(story.paid_back)
     yield from chargebacks.compared(row, story.charged, moment)
+    given_back = moment.now_ms - _GIVEN_BACK_WITHIN_MS
+    if row["ended"] and standing and story.approved_at < given_back:
+        yield "an approval stands while we hold it", "0", str(standing)
     if not moment.settled:
         return
     if row["unfinished"] or row["status"] == "pending":

@@ -1,17 +1,31 @@
 """A capture or cancellation that the network declines: refused, and refused again the same."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
+from prometheus_client import REGISTRY
 
 from contract import relay
 from domain.refusals import Unprocessable
 from tests.flows.test_lost_processes import play
-from tests.flows.till import Lost, Till, lost
+from tests.flows.till import AMOUNT, Lost, Till, lost, open_till
 from tests.shop import Merchant, Shop
 
 DECLINED = relay.Decision(outcome="declined", network="visa", code="processing_error")
+FAILURES = {"capture": "payment.capture_failed", "cancel": "payment.cancel_failed"}
 CALLS = {"capture": relay.Capture, "cancel": relay.Reverse}
+
+
+def told_of(merchant: Merchant, payment: str) -> list[str]:
+    """The types of a payment's events, in their order."""
+    events = merchant.events(object_id=payment)
+    return [event["type"] for event in sorted(events, key=lambda each: int(each["sequence"]))]
+
+
+def declined_reversals() -> float:
+    labels = {"of": "payment"}
+    return REGISTRY.get_sample_value("paymint_reversals_declined_total", labels) or 0.0
 
 
 @pytest.mark.parametrize("action", CALLS)
@@ -27,6 +41,7 @@ def test_every_repetition_gets_the_same_refusal(
             assert refused.value.replayed is replayed
             assert refused.value.values == {"status": "authorized"}
         assert merchant.payment(payment)["status"] == "authorized"
+        assert told_of(merchant, payment) == ["payment.authorized", FAILURES[action]]
         assert (await till.act(uuid4(), payment, action)).status == 200
 
     play(shop, merchant, story)
@@ -45,5 +60,43 @@ def test_a_refusal_that_recovery_heard_is_the_reply(
         await till.recover()
         with pytest.raises(Unprocessable, match="payment_unexpected_state"):
             await till.act(key, payment, action)
+        assert told_of(merchant, payment) == ["payment.authorized", FAILURES[action]]
 
     play(shop, merchant, story)
+
+
+@pytest.mark.parametrize("action", CALLS)
+def test_who_was_answered_202_is_told_by_an_event(
+    action: str, shop: Shop, merchant: Merchant
+) -> None:
+    async def story(till: Till) -> None:
+        payment, key = merchant.pay(capture=False)["id"], uuid4()
+        till.door.instead[CALLS[action]] = relay.Rejected(code="network_unavailable")
+        reply = await till.act(key, payment, action)
+        assert (reply.status, reply.resource["status"]) == (202, "authorized")
+        assert told_of(merchant, payment) == ["payment.authorized"]
+        till.door.instead[CALLS[action]] = DECLINED
+        await till.recover()
+        (failure, _) = merchant.events(object_id=payment)
+        assert failure["type"] == FAILURES[action]
+        assert failure["data"]["object"] == merchant.payment(payment)
+        assert failure["data"]["object"]["amount_capturable"] == AMOUNT
+
+    play(shop, merchant, story)
+
+
+def test_an_approval_that_no_network_takes_back_is_counted(shop: Shop, merchant: Merchant) -> None:
+    async def scenario() -> None:
+        async with open_till(shop, merchant) as till:
+            key, token = uuid4(), merchant.tokenise()
+            till.door.after[relay.Authorise] = lost
+            with pytest.raises(Lost):
+                await till.pay(key, token)
+            (payment,) = merchant.get("/v1/payments")["data"]
+            assert (await till.act(uuid4(), payment["id"], "cancel")).status == 200
+            till.door.instead[relay.Reverse] = DECLINED
+            before = declined_reversals()
+            await till.recover()
+            assert declined_reversals() == before + 1
+
+    asyncio.run(scenario())

@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from contract import relay
+from runtime.counters import REVERSALS_DECLINED
 from runtime.log import log
 from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached, Order
 from vault.store.late import GivenUp, LateStore
@@ -80,6 +81,8 @@ def reversal_of(attempt_id: UUID) -> UUID:
 
 
 def _tell(attempt: GivenUp, reversal: relay.Decision) -> None:
+    if reversal.outcome != "approved":
+        REVERSALS_DECLINED.labels("late_approval").inc()
     log(
         "late_approval_reversed" if reversal.outcome == "approved" else "late_approval_stands",
         attempt=attempt.id,
