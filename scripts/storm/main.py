@@ -6,15 +6,17 @@ not be run.
 """
 
 import argparse
+import math
 import os
 import random
 import shutil
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from scripts.launcher.bootstrap import ROOT
 from scripts.launcher.console import LaunchError
@@ -38,15 +40,30 @@ FOREIGN_SERVERS: Final = (
     "VAULT_MIGRATION_DATABASE_URL",
     "REDIS_URL",
 )
+Number = TypeVar("Number", int, float)
 KEPT: Final = ROOT / "var" / "chaos"
+
+
+def some(number: type[Number]) -> Callable[[str], Number]:
+    """Numbers above 0: a storm of nothing would find nothing, and prove nothing."""
+
+    def read(text: str) -> Number:
+        with suppress(ValueError):
+            if 0 < (found := number(text)) < math.inf:
+                return found
+        raise argparse.ArgumentTypeError(f"{text!r} is not more than 0")
+
+    return read
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="scripts/chaos", description=__doc__)
     parser.add_argument("--seed", type=int, help="of traffic and faults (default: by chance)")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="of traffic (default 2)")
-    parser.add_argument("--customers", type=int, default=CUSTOMERS, help="who ask side by side")
+    parser.add_argument("--minutes", type=some(float), default=MINUTES, help="of traffic")
+    parser.add_argument(
+        "--customers", type=some(int), default=CUSTOMERS, help="who ask side by side"
+    )
     parser.add_argument(
         "--schedule", type=Path, metavar="FILE", help="the faults, instead of the seed's"
     )

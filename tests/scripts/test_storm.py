@@ -20,6 +20,7 @@ from scripts.storm.faults import (
     write_schedule,
 )
 from scripts.storm.found import Findings, Stored
+from scripts.storm.main import NOT_RUN, parsed
 from scripts.storm.rules import compare_events, compare_journal, count_payments
 from scripts.storm.shrinking import moved_forward, shrunk
 
@@ -333,6 +334,18 @@ def test_a_seed_makes_the_same_schedule_again_and_a_file_keeps_it(tmp_path: Path
     file = tmp_path / "kept" / "schedule.jsonl"
     write_schedule(file, faults)
     assert read_schedule(file) == faults
+
+
+@pytest.mark.parametrize("option", ["--minutes", "--customers"])
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "many"])
+def test_a_storm_of_nothing_is_refused(
+    option: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would find nothing wrong."""
+    with pytest.raises(SystemExit) as refusal:
+        parsed([option, text])
+    assert refusal.value.code == NOT_RUN
+    assert f"{option}: {text!r} is not more than 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(5))
