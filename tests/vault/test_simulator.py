@@ -139,6 +139,10 @@ def test_an_unknown_attempt_and_a_torn_line_are_nothing(tmp_path: Path) -> None:
         after = networks(tmp_path)
         decision = await after.inquire("visa", asked.attempt_id)
         assert decision is not None and decision.outcome == "approved"
+        # What is written behind a torn line is no part of it.
+        again = order()
+        decision = await after.authorise(again, charge(card("4242424242424242")))
+        assert await networks(tmp_path).inquire("visa", again.attempt_id) == decision
 
     asyncio.run(scenario())
 

@@ -58,7 +58,7 @@ class Journal:
         path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
         self._file = os.open(path, flags, _FILE_MODE)
-        size = os.fstat(self._file).st_size
+        size = self._ended()
         # Everything before this offset has been handed out or is older than the tail.
         self._seen = self._start_of_line(max(0, size - TAIL_READ_AT_START_BYTES))
 
@@ -102,6 +102,14 @@ class Journal:
                 found.append(content[start : end + 1])
                 place = content.find(wanted, end)
         return list(_lines(b"".join(found)))
+
+    def _ended(self) -> int:
+        """The size of the file, after the end of a line that a killed process left torn."""
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            os.write(self._file, b"\n")
+            size = os.fstat(self._file).st_size
+        return size
 
     def _start_of_line(self, offset: int) -> int:
         if offset == 0:
