@@ -1,14 +1,8 @@
 """Showing the operator how much work waits, and how long it has: docs/workers.md."""
 
-from math import nan
-
-from prometheus_client import Gauge
-
 from flows.house import House
 from models.backlog import read_backlogs
-
-_DUE = Gauge("paymint_backlog", "Work that is due and not done, counted to 10000", ["work"])
-_OLDEST = Gauge("paymint_oldest_due_seconds", "How long the oldest due work has waited", ["work"])
+from runtime.figures import hide_backlog, show_backlog
 
 
 class Backlogs:
@@ -26,12 +20,9 @@ class Backlogs:
                 backlogs = await read_backlogs(transaction, now)
         except Exception:
             for work in self._shown:
-                _DUE.labels(work).set(nan)
-                _OLDEST.labels(work).set(nan)
+                hide_backlog(work)
             raise
         for work, due, oldest in backlogs:
-            waited = 0.0 if oldest is None else (now - oldest).total_seconds()
-            _DUE.labels(work).set(due)
-            _OLDEST.labels(work).set(max(waited, 0.0))
+            show_backlog(work, due, oldest, now)
             self._shown.add(work)
         return 0

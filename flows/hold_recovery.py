@@ -28,8 +28,8 @@ from models.hold_leases import lease_holds, lease_top_ups
 from models.hold_top_ups import ask_again, pending_top_up
 from models.holds import key_of, lock_hold, save_hold
 from models.leases import HOLD_LEASE, TOP_UP_LEASE, give_back
-from runtime.counters import REVERSALS_DECLINED
 from runtime.database import Row
+from runtime.figures import REVERSALS_DECLINED
 from runtime.log import log
 
 LEASE: Final = timedelta(seconds=5)
@@ -88,13 +88,16 @@ def _request_id(row: Row) -> str:
     return to_text("req", row["id"])
 
 
-async def _resolve(house: House, row: Row, attempt_id: UUID) -> relay.Resolution:
+async def _resolve(
+    house: House, row: Row, attempt_id: UUID, *, give_up: bool = False
+) -> relay.Resolution:
     answer = await house.vault.call(
         relay.Resolve(
             request_id=_request_id(row),
             merchant_id=row["merchant_id"],
             livemode=row["livemode"],
             attempt_id=attempt_id,
+            give_up=give_up,
         )
     )
     if not isinstance(answer, relay.Resolution):
@@ -157,7 +160,9 @@ def _decision_of(answer: relay.Answer) -> relay.Decision | None:
 
 
 async def _resume_top_up(house: House, top_up: Row) -> None:
-    resolution = await _resolve(house, top_up, top_up["attempt_id"])
+    # Past the deadline nothing is waited for: the vault gives back what is approved yet.
+    give_up = _is_late(house, top_up)
+    resolution = await _resolve(house, top_up, top_up["attempt_id"], give_up=give_up)
     if resolution.decision is not None:
         await record_top_up(house, _request_id(top_up), top_up, resolution.decision)
     elif resolution.state == "never_begun":

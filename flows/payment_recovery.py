@@ -32,8 +32,8 @@ from models.idempotency import KeyName
 from models.leases import PAYMENT_LEASE, give_back
 from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_leases import lease_payments
-from runtime.counters import REVERSALS_DECLINED
 from runtime.database import Row, Transaction
+from runtime.figures import REVERSALS_DECLINED
 from runtime.log import log
 
 LEASE = timedelta(seconds=5)

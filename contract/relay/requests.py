@@ -108,9 +108,14 @@ class Refund(_Scoped, kw_only=True, frozen=True, tag="refund"):
 
 
 class Resolve(_Scoped, kw_only=True, frozen=True, tag="resolve"):
-    """Ask what became of an attempt, and fence it if it never began. Answers Resolution."""
+    """Ask what became of an attempt, and fence it if it never began. Answers Resolution.
+
+    With `give_up` an authorisation that its network says nothing certain of is fenced, too:
+    should it be approved after all, the vault gives it back.
+    """
 
     attempt_id: UUID
+    give_up: bool = False
 
 
 class ListChargebacks(

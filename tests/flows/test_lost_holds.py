@@ -300,6 +300,38 @@ def test_an_addition_that_waited_in_vain_is_told(shop: Shop, merchant: Merchant)
     play(shop, merchant, story)
 
 
+def test_an_addition_that_no_answer_comes_for_fails_at_its_deadline(
+    shop: Shop, merchant: Merchant
+) -> None:
+    async def story(till: HoldTill) -> None:
+        door, key = till.till.door, uuid4()
+        hold = (await till.hold()).resource["id"]
+        till.lose("before", relay.Authorise)
+        with pytest.raises(Lost):
+            await till.top_up(hold, key)
+
+        async def silent_network() -> None:
+            asked = door.asked[-1]
+            assert isinstance(asked, relay.Resolve)
+            state: Any = "never_begun" if asked.give_up else "undecided"
+            door.instead[relay.Resolve] = relay.Resolution(state=state)
+
+        door.before[relay.Resolve] = silent_network
+        await till.recover_once()
+        assert (await till.top_up(hold, key)).status == 202
+        till.till.clock.advance(timedelta(seconds=31))
+        door.before[relay.Resolve] = silent_network
+        await till.recover_once()
+        (failed, _) = merchant.events()
+        assert failed["type"] == "hold.top_up_failed"
+        assert failed["data"]["object"] == till.wallet.shown(hold)
+        assert till.wallet.shown(hold)["amount"] == CEILING
+        # Another may be added now.
+        assert (await till.top_up(hold)).status == 200
+
+    play(shop, merchant, story)
+
+
 def test_a_hold_that_no_answer_comes_for_fails_at_its_deadline(
     shop: Shop, merchant: Merchant
 ) -> None:

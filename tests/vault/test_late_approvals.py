@@ -13,6 +13,7 @@ import msgspec
 import psycopg
 import pytest
 import uvloop
+from prometheus_client import REGISTRY
 
 from adapters.vault_door import Unknown
 from contract import relay
@@ -34,6 +35,13 @@ from vault.settings import Address
 
 GIVEN_BACK_SECONDS = 20.0
 APPROVED = "approved"
+
+
+@pytest.fixture
+def quiet(tmp_path: Path, cluster: Cluster) -> Iterator[House]:
+    """A house of the test's own where no vault runs: nobody else looks at what was given up."""
+    with house(tmp_path, cluster) as built:
+        yield built
 
 
 def played(house: House, scenario: Callable[[Till], Awaitable[None]]) -> None:
@@ -92,28 +100,28 @@ def told(till: Till, payment_id: UUID) -> list[tuple[str, str, int, str | None]]
 
 
 @pytest.mark.parametrize("sale", [False, True])
-def test_a_late_approval_is_given_back_and_the_payment_goes_on(sale: bool, served: House) -> None:
+def test_a_late_approval_is_given_back_and_the_payment_goes_on(sale: bool, quiet: House) -> None:
     async def scenario(till: Till) -> None:
         late = await till.authorisation(sale=sale)
-        await given_up(till, served, late)
+        await given_up(till, quiet, late)
         # Nobody knows of it yet: it is looked at and left for the next look.
-        await looked_at(till, served, late.attempt_id)
+        await looked_at(till, quiet, late.attempt_id)
         second = another_attempt(late)
         assert isinstance(await till.charge(second), relay.Decision)
         await arrives(till, late)
         till.network.answers_lost = {"reverse"}
         for _ in range(2):
-            await looked_at(till, served, late.attempt_id)
+            await looked_at(till, quiet, late.attempt_id)
         till.network.answers_lost = set()
-        await looked_at(till, served, late.attempt_id)
-        assert not is_due(served, late.attempt_id)
+        await looked_at(till, quiet, late.attempt_id)
+        assert not is_due(quiet, late.attempt_id)
         kind = "sale" if sale else "authorise"
         assert told(till, late.payment_id) == [
             (kind, APPROVED, 1000, None),
             (kind, APPROVED, 1000, None),
             ("reverse", APPROVED, 1000, late.attempt_id.hex),
         ]
-        story = stories(served.directory / DIRECTORY / JOURNAL)[late.payment_id.hex]
+        story = stories(quiet.directory / DIRECTORY / JOURNAL)[late.payment_id.hex]
         assert story.approvals - story.reversals == 1
         assert story.captured == (1000 if sale else 0)
         # What stands is captured, and paid back, as ever.
@@ -127,10 +135,56 @@ def test_a_late_approval_is_given_back_and_the_payment_goes_on(sale: bool, serve
             back = await till.charge(refund)
             assert isinstance(back, relay.Decision) and back.outcome == outcome
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
-def test_what_is_added_late_to_a_hold_is_given_back_out_of_it(served: House) -> None:
+@pytest.mark.parametrize("approved", [True, False])
+def test_what_a_silent_network_left_undecided_can_be_given_up(approved: bool, quiet: House) -> None:
+    async def scenario(till: Till) -> None:
+        asked = await till.authorisation()
+        lost = till.network.answers_lost if approved else till.network.calls_lost
+        lost.add("authorise")
+        await is_lost(till, asked)
+        till.network.calls_lost.add("inquire")
+        # Somebody may still be at it.
+        assert (await till.resolve(asked.attempt_id, give_up=True)).state == "undecided"
+        age(quiet, asked.attempt_id)
+        assert (await till.resolve(asked.attempt_id)).state == "undecided"
+        assert (await till.resolve(asked.attempt_id, give_up=True)).state == "never_begun"
+        assert (await till.resolve(asked.attempt_id)).state == "never_begun"
+        await looked_at(till, quiet, asked.attempt_id)
+        till.network.calls_lost.clear()
+        await looked_at(till, quiet, asked.attempt_id)
+        back = ("reverse", APPROVED, 1000, asked.attempt_id.hex)
+        assert told(till, asked.payment_id)[1:] == ([back] if approved else [])
+        # The network may yet hear of what it does not know.
+        assert is_due(quiet, asked.attempt_id) is not approved
+
+    played(quiet, scenario)
+
+
+def test_how_many_are_due_is_shown_with_their_age(quiet: House) -> None:
+    def shown(name: str) -> float | None:
+        return REGISTRY.get_sample_value(name, {"work": "late_approvals"})
+
+    async def scenario(till: Till) -> None:
+        late = await till.authorisation()
+        await given_up(till, quiet, late)
+        with psycopg.connect(quiet.database_url) as connection:
+            moved = "UPDATE attempts SET look_again_at = now() - interval '90 s' WHERE id = %s"
+            connection.execute(moved, [late.attempt_id])
+        looking = LateApprovals(till.attempts.late, till.network)
+        assert await looking.turn() == 1
+        waited = shown("paymint_oldest_due_seconds")
+        assert waited is not None and 90 <= waited < 120
+        assert shown("paymint_backlog") == 1
+        assert await looking.turn() == 0
+        assert (shown("paymint_backlog"), shown("paymint_oldest_due_seconds")) == (0, 0)
+
+    played(quiet, scenario)
+
+
+def test_what_is_added_late_to_a_hold_is_given_back_out_of_it(quiet: House) -> None:
     async def scenario(till: Till) -> None:
         hold = await till.authorisation()
         assert isinstance(await till.charge(hold), relay.Decision)
@@ -139,13 +193,13 @@ def test_what_is_added_late_to_a_hold_is_given_back_out_of_it(served: House) -> 
         )
         other_card = (await till.authorisation()).instrument_id
         late = msgspec.structs.replace(late, instrument_id=other_card)
-        await given_up(till, served, late)
+        await given_up(till, quiet, late)
         await arrives(till, late)
-        await looked_at(till, served, late.attempt_id)
-        assert not is_due(served, late.attempt_id)
+        await looked_at(till, quiet, late.attempt_id)
+        assert not is_due(quiet, late.attempt_id)
         reversed_ = ("reverse", APPROVED, 500, late.attempt_id.hex)
         assert told(till, late.payment_id)[-1] == reversed_
-        story = stories(served.directory / DIRECTORY / JOURNAL)[hold.payment_id.hex]
+        story = stories(quiet.directory / DIRECTORY / JOURNAL)[hold.payment_id.hex]
         assert (story.approvals, story.reversals, story.authorised, story.added) == (1, 0, 1000, 0)
         scope: dict[str, Any] = {**till.scope, "currency": "usd", "hold_id": hold.payment_id}
         drawn = []
@@ -161,18 +215,18 @@ def test_what_is_added_late_to_a_hold_is_given_back_out_of_it(served: House) -> 
         assert isinstance(released, relay.Decision) and released.outcome == APPROVED
         assert ("reverse", APPROVED, 600, hold.attempt_id.hex) in told(till, hold.payment_id)
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
-def test_what_is_decided_after_its_fence_is_looked_at_at_once(served: House) -> None:
+def test_what_is_decided_after_its_fence_is_looked_at_at_once(quiet: House) -> None:
     """A vault that was stopped between its last look at the clock and the network."""
 
     async def scenario(till: Till) -> None:
         request = await till.authorisation()
-        async with open_till(served, till.merchant_id) as other:
+        async with open_till(quiet, till.merchant_id) as other:
 
             async def fenced() -> None:
-                age(served, request.attempt_id)
+                age(quiet, request.attempt_id)
                 assert (await other.resolve(request.attempt_id)).state == "never_begun"
 
             till.network.before["authorise"] = fenced
@@ -180,7 +234,7 @@ def test_what_is_decided_after_its_fence_is_looked_at_at_once(served: House) -> 
             assert await LateApprovals(other.attempts.late, other.network).turn() == 1
         assert told(till, request.payment_id)[-1][0] == "reverse"
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
 class AtItsReversals(LosingNetwork):
@@ -190,46 +244,46 @@ class AtItsReversals(LosingNetwork):
         return await self.real.inquire(network, attempt_id)
 
 
-def test_a_reversal_in_progress_is_asked_for_again(served: House) -> None:
+def test_a_reversal_in_progress_is_asked_for_again(quiet: House) -> None:
     async def scenario(till: Till) -> None:
         late = await till.authorisation()
-        await given_up(till, served, late)
+        await given_up(till, quiet, late)
         await arrives(till, late)
         at_it = AtItsReversals(till.network.real, in_progress={"reverse"})
-        assert is_due(served, late.attempt_id)
+        assert is_due(quiet, late.attempt_id)
         assert await LateApprovals(till.attempts.late, at_it).turn() == 1
-        await looked_at(till, served, late.attempt_id)
-        assert not is_due(served, late.attempt_id)
+        await looked_at(till, quiet, late.attempt_id)
+        assert not is_due(quiet, late.attempt_id)
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
-def test_after_a_day_only_what_the_network_does_not_know_is_left_alone(served: House) -> None:
+def test_after_a_day_only_what_the_network_does_not_know_is_left_alone(quiet: House) -> None:
     async def scenario(till: Till) -> None:
         unknown, known = await till.authorisation(), await till.authorisation()
         for each in (unknown, known):
-            await given_up(till, served, each)
-            age(served, each.attempt_id, "25 hours")
-        await looked_at(till, served, unknown.attempt_id)
-        assert not is_due(served, unknown.attempt_id)
+            await given_up(till, quiet, each)
+            age(quiet, each.attempt_id, "25 hours")
+        await looked_at(till, quiet, unknown.attempt_id)
+        assert not is_due(quiet, unknown.attempt_id)
         await arrives(till, known)
         till.network.answers_lost = {"reverse"}
-        await looked_at(till, served, known.attempt_id)
+        await looked_at(till, quiet, known.attempt_id)
         till.network.answers_lost = set()
-        await looked_at(till, served, known.attempt_id)
-        assert not is_due(served, known.attempt_id)
+        await looked_at(till, quiet, known.attempt_id)
+        assert not is_due(quiet, known.attempt_id)
         assert told(till, known.payment_id)[-1][0] == "reverse"
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
-def test_what_was_never_sent_is_not_looked_at(served: House) -> None:
+def test_what_was_never_sent_is_not_looked_at(quiet: House) -> None:
     async def scenario(till: Till) -> None:
         never = uuid7()
         assert (await till.resolve(never)).state == "never_begun"
-        assert not is_due(served, never)
+        assert not is_due(quiet, never)
 
-    played(served, scenario)
+    played(quiet, scenario)
 
 
 class Line:

@@ -260,3 +260,20 @@ def test_a_token_that_was_spent_for_nothing_is_had_again_under_its_key(served: H
         assert kinds(till, others.payment_id) == ["sale"]
 
     played(served, scenario)
+
+
+def test_what_was_decided_or_is_no_authorisation_is_not_given_up(served: House) -> None:
+    async def scenario(till: Till) -> None:
+        asked = await till.authorisation()
+        decision = await till.charge(asked)
+        scope: dict[str, Any] = {**till.scope, "payment_id": asked.payment_id}
+        capture = relay.Capture(**scope, attempt_id=uuid7(), amount=1000, currency="usd")
+        till.network.calls_lost = {"capture", "inquire"}
+        await is_lost(till, capture)
+        for request in (asked, capture):
+            age(served, request.attempt_id)
+        decided = await till.resolve(asked.attempt_id, give_up=True)
+        assert (decided.state, decided.decision) == ("decided", decision)
+        assert (await till.resolve(capture.attempt_id, give_up=True)).state == "undecided"
+
+    played(served, scenario)

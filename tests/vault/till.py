@@ -65,6 +65,8 @@ class LosingNetwork:
         return await self._lose("refund", self.real.refund(order, approval))
 
     async def inquire(self, network: str, attempt_id: UUID) -> relay.Decision | None:
+        if "inquire" in self.calls_lost:
+            raise NetworkSilent
         decision = await self.real.inquire(network, attempt_id)
         return _begun(decision) if decision is not None and self.in_progress else decision
 
@@ -111,8 +113,9 @@ class Till:
     async def charge(self, request: Chargeable) -> Verdict:
         return await self.charging.charge(request, SystemClock().unix_ms() + 3000)
 
-    async def resolve(self, attempt_id: UUID) -> relay.Resolution:
-        answer = await self.resolving.resolve(relay.Resolve(**self.scope, attempt_id=attempt_id))
+    async def resolve(self, attempt_id: UUID, *, give_up: bool = False) -> relay.Resolution:
+        request = relay.Resolve(**self.scope, attempt_id=attempt_id, give_up=give_up)
+        answer = await self.resolving.resolve(request)
         assert isinstance(answer, relay.Resolution)
         return answer
 

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from contract import relay
-from runtime.counters import REVERSALS_DECLINED
+from runtime.figures import REVERSALS_DECLINED, hide_backlog, show_backlog
 from runtime.log import log
 from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached, Order
 from vault.store.late import GivenUp, LateStore
@@ -19,6 +19,7 @@ from vault.store.late import GivenUp, LateStore
 ASKED_AT_ONCE: Final = 32
 # A call to a network is given up after 3 s by whoever carries it; one in here never answers.
 PATIENCE_SECONDS: Final = 4.0
+_WORK: Final = "late_approvals"
 _REVERSAL: Final = "late approval"
 
 
@@ -30,7 +31,16 @@ class LateApprovals:
         self._network = network
 
     async def turn(self) -> int:
-        """Ask about those that are due; how many there were."""
+        """Ask about those that are due; how many there were.
+
+        What is due is shown first, and NaN where the database is away (docs/workers.md).
+        """
+        try:
+            due_now = await self._store.backlog()
+        except Exception:
+            hide_backlog(_WORK)
+            raise
+        show_backlog(_WORK, *due_now)
         due = await self._store.lease(ASKED_AT_ONCE)
         await asyncio.gather(*(self._ask(attempt) for attempt in due))
         return len(due)

@@ -23,7 +23,8 @@ class Resolving:
         """`never_begun` and a decision are final, except a `pending` decision, which settles.
 
         What is `undecided` is to be asked about again if it is an authorisation, and to be
-        asked for again, under the same attempt, if it is anything else.
+        asked for again, under the same attempt, if it is anything else.  An authorisation
+        that is given up stays undecided for as long as somebody may be at it.
         """
         attempt_id, merchant_id = request.attempt_id, request.merchant_id
         found = await self._attempts.fence(attempt_id, merchant_id, request.livemode)
@@ -34,7 +35,10 @@ class Resolving:
         decision = found.decision
         if decision is not None and decision.outcome != "pending":
             return relay.Resolution(state="decided", decision=decision)
-        return await self._inquire(attempt_id, merchant_id, found)
+        resolution = await self._inquire(attempt_id, merchant_id, found)
+        if request.give_up and resolution == _UNDECIDED and found.operation == AUTHORISE:
+            return await self._give_up(attempt_id, merchant_id)
+        return resolution
 
     async def _inquire(self, attempt_id: UUID, merchant_id: UUID, found: Found) -> relay.Resolution:
         assert found.network is not None

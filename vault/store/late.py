@@ -4,6 +4,7 @@ A network that knew of no such attempt when it was given up may have had it in a
 the buffer of a connection.  The rows are leased: whoever moves `look_again_at` has the look.
 """
 
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,8 @@ SHORTEST_PAUSE_SECONDS = 10
 PARTS_OF_AGE = 4
 # What a network still does not know of after a day, it never will.
 OLD_AFTER_SECONDS = 24 * 3600
+# No more due rows than this are counted.
+COUNTED = 10_000
 
 _NOW = sa.func.now()
 
@@ -73,9 +76,33 @@ def _look_at(moment: sa.ColumnElement[Any]) -> sa.sql.ClauseElement:
     )
 
 
+def _backlog() -> sa.sql.ClauseElement:
+    due = (
+        sa.select(attempts.c.look_again_at)
+        .where(attempts.c.look_again_at <= _NOW, attempts.c.state == word("fenced"))
+        .order_by(attempts.c.look_again_at)
+        .limit(sa.literal_column(str(COUNTED)))
+        .subquery()
+    )
+    return sa.select(
+        sa.func.count().label("due"),
+        sa.func.min(due.c.look_again_at).label("oldest"),
+        _NOW.label("now"),
+    ).select_from(due)
+
+
 _LEASE = compile_sql(_lease())
+_BACKLOG = compile_sql(_backlog())
 _LOOK_NOW = compile_sql(_look_at(_NOW))
 _LOOK_NO_MORE = compile_sql(_look_at(sa.null()))
+
+
+class Due(NamedTuple):
+    """How many attempts are to be asked about `now`, by the database, and since when the oldest."""
+
+    due: int
+    oldest: datetime | None
+    now: datetime
 
 
 class LateStore:
@@ -89,6 +116,11 @@ class LateStore:
         async with self._database.transaction() as transaction:
             rows = await transaction.all(_LEASE, most=most)
         return [GivenUp(**row) for row in rows]
+
+    async def backlog(self) -> Due:
+        """What is due and was not leased yet, counted to `COUNTED`."""
+        async with self._database.transaction() as transaction:
+            return Due(**await transaction.one(_BACKLOG))
 
     async def look_now(self, attempt_id: UUID, merchant_id: UUID) -> None:
         """The network has decided it after all."""
