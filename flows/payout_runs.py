@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from prometheus_client import Counter
+
 from domain import payouts
 from domain.ids import to_text
 from flows.house import House
@@ -31,6 +33,11 @@ from runtime.log import log, log_exception
 
 RUNS_PER_LOOK: Final = 32
 ARRIVALS_PER_ROUND: Final = 64
+_WITHOUT_RATE: Final = Counter(
+    "paymint_payouts_without_rate",
+    "Balances that a daily run left, because no rate to the settlement currency is known",
+    ["currency", "to"],
+)
 
 
 class _Rates(NamedTuple):
@@ -134,6 +141,7 @@ async def _paid_out(
     amounts = {currency: row["amount"] for currency, row in settled.items()}
     plan = payouts.planned(amounts, rates.to, rates.rates)
     for currency in plan.without_rate:
+        _WITHOUT_RATE.labels(currency, rates.to).inc()
         _log("payout_without_rate", account, currency=currency, amount=amounts[currency])
     if not plan.parts:
         return None

@@ -125,7 +125,14 @@ _FIGURES: Final = """SELECT (SELECT count(*) FROM payments) AS payments,
     (SELECT count(*) FROM holds) AS holds,
     (SELECT count(*) FROM ledger_postings) AS postings,
     (SELECT count(*) FROM (SELECT 1 FROM ledger_balances
-        GROUP BY merchant_id, livemode, currency, account) AS a) AS accounts"""
+        GROUP BY merchant_id, livemode, currency, account) AS a) AS accounts,
+    (SELECT count(*) FROM (SELECT 1 FROM settlements
+        JOIN merchants ON merchants.id = settlements.merchant_id
+        WHERE payout_id IS NULL AND currency <> settlement_currency
+            AND status IN ('pending_review', 'active')
+        GROUP BY settlements.merchant_id, settlements.livemode, currency
+        HAVING sum(gross - fee) > 0) AS b) AS "balances left in other currencies"
+"""
 
 
 def differences(session: Session) -> list[Difference]:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 import uvloop
+from prometheus_client import REGISTRY
 from psycopg.errors import UniqueViolation
 
 from adapters.exchange_rates import FixedRates
@@ -17,6 +18,7 @@ from flows.payout_runs import run_due_payouts
 from models import settlements
 from models.payouts import Account, insert_schedules, lock_schedule
 from runtime.ids import uuid7
+from scripts.bookkeeping.checking import check
 from tests.workers.house import Bench, Place, bench
 from tests.workers.payouts import (
     DAY,
@@ -37,6 +39,18 @@ def played(place: Place, scenario: Scenario) -> None:
             await scenario(built)
 
     uvloop.run(run())
+
+
+def without_rate(currency: str) -> float:
+    """How many balances in this currency the runs of this process left for want of a rate."""
+    labels = {"currency": currency, "to": "usd"}
+    return REGISTRY.get_sample_value("paymint_payouts_without_rate_total", labels) or 0.0
+
+
+def left_in_other_currencies(built: Bench) -> int:
+    """What the last line of `scripts/ledger check` says of them."""
+    figures = check(built.house.settings.database_url, None).figures
+    return figures["balances left in other currencies"]
 
 
 def test_what_came_in_is_paid_out_the_day_after(place: Place) -> None:
@@ -103,12 +117,15 @@ def test_a_currency_without_a_rate_stays_and_the_rest_is_paid(
         assert await parts_of(built, payout) == {"usd": (9680, "1", 9680)}
         assert await held(till) == {"eur": (9680, 0)}
         agrees(built)
+        assert (without_rate("eur") - before, left_in_other_currencies(built)) == (1, 1)
         built.house = whole
         _, second = await run_of(built)
         assert await parts_of(built, second) == {"eur": (9680, "1.1600000000", 11229)}
         assert second["transaction_count"] == 1
         agrees(built)
+        assert (without_rate("eur") - before, left_in_other_currencies(built)) == (1, 0)
 
+    before = without_rate("eur")
     played(place, scenario)
     assert "payout_without_rate" in capfd.readouterr().out
 
