@@ -4,7 +4,7 @@ Payment, dispute, counters and event change in one commit.  Told twice, a charge
 one dispute and ends it once.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import orjson
@@ -32,6 +32,8 @@ from runtime.database import Row, Transaction
 from runtime.log import log
 
 FIRST_EVENT: Final = 1
+# Who refunds a little again and again must not keep a dispute away for ever.
+WAITS_FOR_REFUNDS: Final = timedelta(days=1)
 
 
 def dispute_key(asking: Asking, dispute_id: str) -> DisputeKey:
@@ -82,14 +84,15 @@ async def open_dispute(
 
 
 async def waits_for_refunds(
-    transaction: Transaction, payment: Row, chargeback: relay.Chargeback
+    house: House, transaction: Transaction, payment: Row, chargeback: relay.Chargeback
 ) -> bool:
     """Whether how much is disputed depends on refunds that are on their way.
 
     Money that is set aside for a refund cannot be disputed; where the refund fails it can, and
-    the network has taken it.
+    the network has taken it.  After a day what is left is disputed.
     """
-    if chargeback.amount <= disputes.left_to_dispute(payment):
+    age = timedelta(milliseconds=house.clock.unix_ms() - chargeback.opened_at_ms)
+    if chargeback.amount <= disputes.left_to_dispute(payment) or age > WAITS_FOR_REFUNDS:
         return False
     if not await count_pending(transaction, payment):
         return False

@@ -102,7 +102,7 @@ async def _record(house: House, request_id: str, chargeback: relay.Chargeback) -
             return True
         if payment["status"] in _NOT_YET_CAPTURED:
             return False
-        if await waits_for_refunds(transaction, payment, chargeback):
+        if await waits_for_refunds(house, transaction, payment, chargeback):
             return False
         dispute = await open_dispute(house, transaction, request_id, payment, chargeback)
         if dispute is not None and chargeback.state != "open":

@@ -75,7 +75,7 @@ async def create_test_dispute(
         locked = await lock_payment(transaction, key_of(payment))
         if locked is None:
             raise Missing("resource_missing", "payment_id")
-        if await waits_for_refunds(transaction, locked, chargeback):
+        if await waits_for_refunds(house, transaction, locked, chargeback):
             raise _too_little(claim, disputes.left_to_dispute(locked))
         dispute = await open_dispute(house, transaction, asking.request_id, locked, chargeback)
         if dispute is None:

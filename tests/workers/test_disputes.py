@@ -19,9 +19,9 @@ from flows.disputes import submit_evidence
 from models import counting
 from runtime.database import Row
 from tests.workers.house import Bench, Place, bench
-from tests.workers.test_refunds import captured_payment, payment_row
+from tests.workers.test_refunds import captured_payment, payment_row, refund_of
 
-AMOUNT = 10_000
+AMOUNT, REFUNDED = 10_000, 1_000
 DONE = relay.Done()
 OVERDUE = timedelta(days=16)
 
@@ -162,6 +162,22 @@ def test_where_nothing_is_left_there_is_no_dispute(place: Place) -> None:
         assert await take_in(built, told, DONE, DONE) == 2
         assert await rows(built) == [] and await events(built) == []
         assert (await payment_row(built, payment_id))["amount_disputed"] == 0
+
+    played(place, scenario)
+
+
+def test_a_chargeback_waits_for_refunds_for_a_day(place: Place) -> None:
+    """Who refunds a little again and again does not keep it away for longer."""
+
+    async def scenario(built: Bench) -> None:
+        payment_id = await captured_payment(built, REFUNDED)
+        chargeback = chargeback_of(built, payment_id)
+        for amount in (REFUNDED // 2, REFUNDED // 2):
+            await refund_of(built, payment_id, amount)
+            assert await take_in(built, news(chargeback)) == 0
+            built.clock.advance(timedelta(hours=13))
+        assert await take_in(built, news(chargeback), DONE) == 1
+        assert [row["amount"] for row in await rows(built)] == [AMOUNT - REFUNDED]
 
     played(place, scenario)
 
