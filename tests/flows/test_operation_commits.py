@@ -28,6 +28,8 @@ ENDS = {"capture": "captured", "cancel": "cancelled"}
 KINDS = {"capture": "capture", "cancel": "reverse"}
 STATEMENTS = {"begin": BEGIN.text.encode(), "end": END.text.encode()}
 MANY = 12
+# Longer than a busy machine takes to see who waits.
+PATIENT_MS = 9_000
 Rows = Callable[[Lane, bytes, dict[str, Any]], Awaitable[list[Row]]]
 
 
@@ -167,6 +169,7 @@ def test_a_key_is_not_claimed_for_what_changed_meanwhile(shop: Shop, merchant: M
     async def story(till: Till) -> None:
         changed, beside = (merchant.pay(capture=False)["id"] for _ in range(2))
         key = uuid4()
+        patient(till)
         with shop.database() as connection, connection.transaction():
             connection.execute(_BUSY, [from_text("pay", changed)])
             acts = [
@@ -192,6 +195,13 @@ _BUSY = """UPDATE payments SET operation = 'cancel', operation_attempt_id = gen_
 _IDLE = "UPDATE payments SET operation = NULL, operation_attempt_id = NULL WHERE id = %s"
 _WAITS = """SELECT count(*) FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+
+
+def patient(till: Till) -> Lane:
+    """The lane on which operations begin; it waits for locks until the test has seen it wait."""
+    (lane,) = till.house.begin._lanes
+    lane.lock_ms = PATIENT_MS
+    return lane
 
 
 async def until_waiting(shop: Shop, count: int) -> None:
@@ -224,11 +234,12 @@ def test_a_commit_that_outlives_its_connection_is_found(shop: Shop, merchant: Me
     async def story(till: Till) -> None:
         payment = merchant.pay(capture=False)["id"]
         without_key = replace(till.asking(uuid4(), payment), once=None)
+        lane = patient(till)
         with shop.database() as connection, connection.transaction():
             connection.execute(_LOCKED, [from_text("pay", payment)])
             act = asyncio.ensure_future(capture_payment(till.house, without_key, payment, None))
             await until_waiting(shop, 1)
-            cut(till)
+            cut(lane)
             await until_waiting(shop, 2)
         reply = await act
         assert (reply.status, reply.resource) == (200, merchant.payment(payment))
@@ -240,9 +251,8 @@ def test_a_commit_that_outlives_its_connection_is_found(shop: Shop, merchant: Me
 _LOCKED = "SELECT FROM payments WHERE id = %s FOR UPDATE"
 
 
-def cut(till: Till) -> None:
+def cut(lane: Lane) -> None:
     """The line that began the operation is cut, and its server does not notice."""
-    (lane,) = till.house.begin._lanes
     assert lane._statements is not None
     with socket.socket(fileno=os.dup(lane._statements._socket)) as line:
         line.shutdown(socket.SHUT_RDWR)
