@@ -33,7 +33,7 @@ import schemathesis
 from schemathesis.core.media_types import YAML_MEDIA_TYPES
 
 from contract.entity_tags import PATTERN
-from tests.contract_conformance.stock import BATCH_AMOUNT
+from tests.contract_conformance.amounts import BATCH_AMOUNT
 
 OWN_INSTRUMENT = re.compile(r"(pm|tok)_[0-9a-f]{32}")
 REFERENCE = re.compile(r"[A-Za-z0-9_]{1,64}")

@@ -26,8 +26,6 @@ TOKENS = 500
 HELD_PAYMENTS = 40
 HOLDS = 40
 LARGEST_AMOUNT = 99_999_999
-# Of what a batch takes, and nothing else here.
-BATCH_AMOUNT = 4_321
 PAYOUT_SECONDS = 20.0
 # Requests wait for commits and not for each other; few enough for a sandbox's rate.
 MADE_AT_ONCE = 4
