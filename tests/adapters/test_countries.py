@@ -13,7 +13,7 @@ import pytest
 from geoip2fast import GeoIP2Fast  # type: ignore[import-untyped]
 
 from adapters.countries import DATA_FILE, Countries, CountriesUnreadable
-from contract.document import load_document
+from tests.document import DOCUMENT
 
 SEED = 20260411
 ADDRESSES = 3000
@@ -26,6 +26,7 @@ import sys
 def held():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 from adapters.countries import Countries
+from tests.document import DOCUMENT
 before = held()
 countries = Countries()
 countries.load()
@@ -88,7 +89,7 @@ def test_what_is_no_public_address_has_none(countries: Countries, address: str) 
 
 
 def test_every_country_is_one_that_the_document_knows(countries: Countries) -> None:
-    known = load_document()["components"]["schemas"]["Country"]["enum"]
+    known = DOCUMENT["components"]["schemas"]["Country"]["enum"]
     chance = random.Random(SEED)
     found = {countries.of(_any_address(chance)) for _ in range(ADDRESSES)}
     assert len(found) > 30, SEED

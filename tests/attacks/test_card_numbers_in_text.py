@@ -13,7 +13,7 @@ import pytest
 
 from contract.document import House, Place, operations_of, resolved
 from contract.free_text import CARD_NUMBER_IN_TEXT, FreeText, is_free_text
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.shop import Merchant, Shop, bearer, error, told
 
 NUMBER = "4485383550284604"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 
 PRINTED = """
 | Scope | Payments | Refunds | Disputes | Customers | Payment Methods | Merchants |

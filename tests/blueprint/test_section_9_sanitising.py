@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from generated.operations import OPERATIONS, OperationRow
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.shop import Merchant, Shop, error, told
 
 KB = 1024

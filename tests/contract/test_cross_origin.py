@@ -1,11 +1,11 @@
 """What pages of other origins are told is what the document promises."""
 
 from contract import cross_origin
-from contract.document import load_document
+from tests.document import DOCUMENT
 
 
 def test_the_headers_are_those_of_the_document() -> None:
-    promised = load_document()["x-cors"]
+    promised = DOCUMENT["x-cors"]
     assert promised["gateway"]["origins"] == [cross_origin.DASHBOARD_ORIGIN]
     assert promised["allow_headers"] == list(cross_origin.ALLOWED_HEADERS)
     assert promised["expose_headers"] == list(cross_origin.EXPOSED_HEADERS)

@@ -8,8 +8,7 @@ from contract.document import DocumentError, load_document, operations_of, resol
 from contract.operations import compile_operations
 from contract.routing_view import routing_view
 from generated.operations import OPERATIONS
-
-DOCUMENT = load_document()
+from tests.document import DOCUMENT
 
 
 def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:

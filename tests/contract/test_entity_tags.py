@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from contract.document import load_document
 from contract.entity_tags import PATTERN, Tags, is_known, read_tags, revisions, tag_of
 from domain.refusals import Malformed
+from tests.document import DOCUMENT
 
 WHOSE = b"2026-04-01 somebody"
 BODY = b'{"object":"merchant"}'
@@ -18,7 +18,7 @@ def read(text: str) -> Tags:
 
 
 def test_the_document_has_the_same_pattern() -> None:
-    schema = load_document()["components"]["schemas"]["EntityTags"]
+    schema = DOCUMENT["components"]["schemas"]["EntityTags"]
     assert schema["pattern"] == PATTERN
 
 

@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
-from contract.document import load_document
 from scripts.spec_rules.errors import (
     check_catalogue,
     check_refusal_headers,
     check_refusal_order,
     check_refusal_shapes,
 )
+from tests.document import DOCUMENT
 
-DOCUMENT = load_document()
 RULES = (check_catalogue, check_refusal_order, check_refusal_headers, check_refusal_shapes)
 TOO_MANY = {"$ref": "#/components/responses/TooManyRequests"}
 Spoil = Callable[[dict[str, Any]], object]

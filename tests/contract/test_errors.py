@@ -7,13 +7,12 @@ import jsonschema_rs
 import orjson
 import pytest
 
-from contract.document import load_document
 from contract.errors import InternalError, refuse
 from domain import refusals
 from domain.refusals import MethodNotAllowed, Refusal, Unavailable
 from generated.error_codes import CATALOGUE
+from tests.document import DOCUMENT
 
-DOCUMENT = load_document()
 REQUEST_ID = "req_" + "0" * 32
 STATUSES = {kind.status: kind for kind in Refusal.__subclasses__()}
 VALUES: dict[str, Any] = {

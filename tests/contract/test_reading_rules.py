@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from contract.document import Node, load_document
+from contract.document import Node
 from scripts.spec_rules.representation import check_lists, check_reading
+from tests.document import DOCUMENT
 
-DOCUMENT = load_document()
 Change = Callable[[dict[str, Any]], object]
 
 

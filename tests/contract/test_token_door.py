@@ -8,13 +8,12 @@ import pytest
 
 from contract.answers import UndeclaredAnswer, encode
 from contract.bodies import ClientGone
-from contract.document import load_document
 from contract.errors import refuse
 from contract.headers import read_headers
 from contract.operations import compile_operations
 from domain.refusals import Refusal
+from tests.document import DOCUMENT
 
-DOCUMENT = load_document()
 REQUEST_ID = "req_" + "0" * 32
 JSON = (b"content-type", b"application/json")
 CARD = b'{"type":"card","card":{"number":"4242424242424242","exp_month":12,"exp_year":2030}}'

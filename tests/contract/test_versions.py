@@ -8,15 +8,15 @@ from typing import Any, cast
 import jsonschema_rs
 import pytest
 
-from contract.document import Node, load_document, operations_of, resolved
+from contract.document import Node, operations_of, resolved
 from contract.versions import registry, v2026_04_01
 from contract.versions.registry import DATES, Rendering, event_renders, raised, renderings_of
 from contract.versions.schemas import Reshape, kind_of
 from domain.api_versions import PRESENT
 from scripts.spec_lint import RULES, check_references, check_structure
+from tests.document import DOCUMENT
 
 OLD = "2025-09-15"
-DOCUMENT = load_document()
 DOCUMENTS = registry.documents_by_date(DOCUMENT)
 BEFORE = DOCUMENTS[OLD]
 RENDERINGS = renderings_of(DOCUMENT, "gateway") | renderings_of(DOCUMENT, "vault")
@@ -186,7 +186,7 @@ def test_links_of_the_older_document_lead_through_the_envelope() -> None:
 def test_a_further_version_is_one_more_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """A third version that renames a field, chained before the others."""
     later = further_version()
-    document = load_document()
+    document = deepcopy(DOCUMENT)
     customer = document["components"]["schemas"]["Customer"]
     customer["properties"]["full_name"] = customer["properties"].pop("name")
     customer["required"] = ["full_name" if n == "name" else n for n in customer["required"]]

@@ -5,13 +5,12 @@ from typing import Any
 import pytest
 
 from contract.bodies import Body
-from contract.document import load_document
 from contract.operations import compile_operations
 from contract.violations import KEYWORD_CODES
 from domain.refusals import Malformed
 from scripts.spec_rules.errors import KEYWORD_CODES as LINTED_CODES
+from tests.document import DOCUMENT
 
-DOCUMENT = load_document()
 OPERATIONS = compile_operations(DOCUMENT, "gateway") | compile_operations(DOCUMENT, "vault")
 CARD: dict[str, Any] = {"number": "4242424242424242", "exp_month": 12, "exp_year": 2030}
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from contract.document import load_document
 from domain.alerts import about_endpoint, resource
+from tests.document import DOCUMENT
 
-TYPES = load_document()["components"]["schemas"]["AlertType"]["enum"]
+TYPES = DOCUMENT["components"]["schemas"]["AlertType"]["enum"]
 AT = datetime(2026, 4, 16, 14, 35, 12, tzinfo=UTC)
 ENDPOINT = UUID("019d7cd3f2647a8e8d1b4c6f0a9e2357")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from adapters.exchange_rates import TABLE
 from domain.exchange import converted, cross_rate, is_rate
 from domain.payouts import MINIMUM, arrival, planned
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 
 CURRENCIES = DOCUMENT["components"]["schemas"]["Currency"]["enum"]
 RATES = st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,12})?", fullmatch=True).filter(is_rate)

@@ -1,7 +1,7 @@
 """The table of scopes is the document's, and no key grants what it lacks."""
 
 from domain.scopes import ADMIN, GRANTS, PLATFORM, WORDS, held_through, may_grant
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 
 
 def test_the_table_is_the_documents() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from contract.document import resolved
 from generated.error_codes import CATALOGUE
+from tests.document import DOCUMENT
 from tests.errors.scene import Recipe, Scene, all_recipes
-from tests.gateway.door import DOCUMENT
 from tests.shop import VISA, error
 
 METHODS = ("get", "post", "put", "patch", "delete")

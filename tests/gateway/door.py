@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 
 from adapters.countries import Countries
-from contract.document import Node, load_document
+from contract.document import Node
 from contract.operations import Operation
 from domain.allowances import Allowance
 from domain.allowlists import Network
@@ -24,12 +24,12 @@ from handlers.http import Answer, Request
 from models.audit import Whose
 from runtime.clock import Clock, SystemClock
 from runtime.room import Room
+from tests.document import DOCUMENT
 
 MERCHANT = UUID("019d7cd3e8417f5a9c2b7d4e6f8a0b13")
 ALL_SCOPES = frozenset({"merchant:admin", "platform:admin"})
 KEY = "sk_test_all"
 IDEMPOTENCY_KEY = "550e8400-e29b-41d4-a716-446655440000"
-DOCUMENT: Node = load_document()
 
 
 def caller(**changes: Any) -> Caller:

@@ -13,11 +13,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 import runtime.log
-from contract.document import load_document
 from contract.shapes import shape_of
 from domain.refusals import Malformed
 from handlers.http import Answer, Request
 from runtime.database import DatabaseUnavailable
+from tests.document import DOCUMENT
 from tests.gateway.door import IDEMPOTENCY_KEY, MERCHANT, Door, example
 
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"pm_4f2e8a9b"}'
@@ -232,7 +232,7 @@ def test_what_clients_write_is_not_kept_at_its_length(door: Door) -> None:
 
 
 def test_a_refused_body_leaves_nothing_to_the_collector() -> None:
-    shape = shape_of(load_document(), {"$ref": "#/components/schemas/CustomerCreate"})
+    shape = shape_of(DOCUMENT, {"$ref": "#/components/schemas/CustomerCreate"})
     gc.collect()
     gc.disable()
     try:

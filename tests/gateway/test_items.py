@@ -12,7 +12,8 @@ from contract.document import DocumentError
 from contract.items import items_of
 from domain.refusals import Refusal
 from handlers.http import Item
-from tests.gateway.door import DOCUMENT, IDEMPOTENCY_KEY, KEY, Door, caller
+from tests.document import DOCUMENT
+from tests.gateway.door import IDEMPOTENCY_KEY, KEY, Door, caller
 
 PATH = "/v1/payments/batch"
 PLAIN = {"amount": 5000, "currency": "usd", "payment_method_id": "pm_4f2e8a9b"}

@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.gateway.door import DOCUMENT, KEY, Door, Keys, caller
+from tests.document import DOCUMENT
+from tests.gateway.door import KEY, Door, Keys, caller
 
 FAST = UUID(int=7)
 ORDER: list[str] = [stage["stage"] for stage in DOCUMENT["x-refusal-order"]]

@@ -11,7 +11,8 @@ from contract.operations import compile_operations
 from gateway.codings import SMALLEST_BODY_BYTES
 from generated.operations import OPERATIONS
 from handlers.http import Answer, Request
-from tests.gateway.door import DOCUMENT, KEY, Door, caller, example
+from tests.document import DOCUMENT
+from tests.gateway.door import KEY, Door, caller, example
 from tests.serving import eventually
 
 PAYMENT = "/v1/payments/pay_1"

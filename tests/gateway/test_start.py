@@ -12,7 +12,8 @@ from gateway import connexion_names
 from gateway.app import build_app
 from gateway.exchange import Handler
 from handlers.http import Answer, Request
-from tests.gateway.door import DOCUMENT, PlainHouse
+from tests.document import DOCUMENT
+from tests.gateway.door import PlainHouse
 
 
 async def _handler(request: Request) -> Answer:

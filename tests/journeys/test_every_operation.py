@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 
 METHODS = ("get", "post", "put", "patch", "delete")
 JOURNEYS = {path.name for path in Path(__file__).parent.glob("test_*.py")}

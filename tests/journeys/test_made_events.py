@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 
-from contract.document import load_document
+from tests.document import DOCUMENT
 from tests.journeys.signatures import verify_paymint
 from tests.receiver import Receiver
 from tests.shop import Merchant, error, told
@@ -12,7 +12,7 @@ from tests.shop_holds import Wallet
 
 PATH = "/v1/test_helpers/events"
 ARRIVAL_SECONDS = 5.0
-TYPES = load_document()["components"]["schemas"]["EventType"]["enum"]
+TYPES = DOCUMENT["components"]["schemas"]["EventType"]["enum"]
 STATUSES = {
     "payment.authorized": "authorized",
     "payment.captured": "captured",

@@ -14,7 +14,7 @@ import pytest
 
 from contract.operations import compile_operations
 from generated.operations import OPERATIONS, OperationRow
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.house.tree import ROOT
 from tests.oauth.partner import register
 from tests.people import invite

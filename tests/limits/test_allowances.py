@@ -6,7 +6,8 @@ from uuid import uuid4
 from domain.allowances import of_caller, of_newcomer, of_publishable_key, of_visitor
 from domain.callers import Caller
 from domain.rate_limits import rules_of
-from tests.gateway.door import DOCUMENT, caller
+from tests.document import DOCUMENT
+from tests.gateway.door import caller
 
 TEST = caller()
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from generated.operations import OPERATIONS, OperationRow
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.shop import Merchant, Shop, bearer, card, error
 
 METHODS = ("get", "post", "put", "patch", "delete", "head", "options", "trace")

@@ -13,7 +13,7 @@ from domain.ids import from_text
 from generated.operations import OPERATIONS, OperationRow
 from runtime.ids import uuid7
 from tests.business_clock import Frozen
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.journeys.test_payouts import paid_out
 from tests.oauth.partner import Partner, register
 from tests.people import sign_in

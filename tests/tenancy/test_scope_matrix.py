@@ -14,7 +14,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.gateway.door import DOCUMENT
+from tests.document import DOCUMENT
 from tests.journeys.accounts import approve, new_key, operate, take_live_keys, using
 from tests.oauth.partner import Partner, register
 from tests.people import sign_in

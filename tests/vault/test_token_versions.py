@@ -8,10 +8,10 @@ import httpx
 import pytest
 import uvloop
 
-from contract.document import load_document
 from contract.operations import Operation, compile_operations
 from runtime.clock import SystemClock
 from runtime.room import Room
+from tests.document import DOCUMENT
 from tests.vault.house import House
 from tests.vault.merchant import Merchant, card, merchant
 from vault.door.desk import Desk
@@ -48,7 +48,7 @@ class OneKey:
 
 @pytest.fixture(scope="module")
 def operation() -> Operation:
-    return compile_operations(load_document(), "vault")["create_token"]
+    return compile_operations(DOCUMENT, "vault")["create_token"]
 
 
 def asked(
