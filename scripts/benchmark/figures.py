@@ -12,8 +12,9 @@ from scripts.launcher.stack import Stack
 
 PERCENTILES: Final = (50, 95, 99)
 COLUMNS: Final = ("paymint-api", "paymint-vault", "postgres", "valkey", "paymint-worker")
-# A generator that is this busy, of one core, or this late would be measured instead.
-GENERATOR_BUSY_MAX, GENERATOR_LATE_MS_MAX = 0.7, 5.0
+# A generator that is this busy, of one core, or this late would be measured instead.  Its
+# lateness is part of every latency, so it may be a small part of them.
+GENERATOR_BUSY_MAX, GENERATOR_LATE_MS_MAX, GENERATOR_LATE_PART_MAX = 0.7, 5.0, 0.05
 
 
 def percentile(values: Sequence[float], percent: int) -> float:
@@ -71,8 +72,11 @@ def show_generator(run: Run) -> None:
     """Whether the generator kept up: else the figures are its own."""
     busy = run.cpu_seconds / run.seconds
     late = percentile([(each.sent - each.intended) * 1000 for each in run.told], 99)
-    kept_up = busy <= GENERATOR_BUSY_MAX and late <= GENERATOR_LATE_MS_MAX
+    whole = percentile([each.milliseconds for each in run.told], 99)
+    late_max = max(GENERATOR_LATE_MS_MAX, GENERATOR_LATE_PART_MAX * whole)
+    kept_up = busy <= GENERATOR_BUSY_MAX and late <= late_max
+    word = "kept up" if kept_up else "DID NOT KEEP UP"
     print(
-        f"generator: {busy:.0%} of a core, sent at most {late:.1f} ms late (p99),"
-        f" {run.connections} connections: {'kept up' if kept_up else 'DID NOT KEEP UP'}"
+        f"generator: {busy:.0%} of a core, sent at most {late:.1f} ms late (p99, of latencies"
+        f" of {whole:.1f}), {run.connections} connections: {word}"
     )

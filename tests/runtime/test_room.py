@@ -2,7 +2,51 @@
 
 from prometheus_client import REGISTRY
 
-from runtime.room import Room
+from runtime.room import JAM_SECONDS, JAM_TIMES, JAMS_APART_SECONDS, Room
+
+
+class Watch:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def jammed(limit: int, at_work: int) -> tuple[Room, Watch]:
+    """A room whose jam, which the first who came too many began, is over."""
+    watch = Watch()
+    room = Room(limit, at_work, watch)
+    entered = 0
+    while room.enter():
+        entered += 1
+    for _ in range(entered):
+        room.leave()
+    watch.now += JAM_SECONDS
+    return room, watch
+
+
+def test_a_moment_s_jam_is_let_in_and_an_overload_is_not() -> None:
+    watch = Watch()
+    room = Room(1000, at_work=10, monotonic=watch)
+    assert sum(room.enter() for _ in range(1000)) == 10 * JAM_TIMES
+    watch.now += JAM_SECONDS
+    for _ in range(10 * JAM_TIMES - 9):
+        room.leave()
+    # As many as ever leave and come: the room is never half empty.
+    for _ in range(100):
+        watch.now += JAMS_APART_SECONDS
+        assert [room.enter(), room.enter()] == [True, False]
+        room.leave()
+
+
+def test_the_next_jam_is_let_in_when_there_was_room_and_time() -> None:
+    room, watch = jammed(1000, 10)
+    assert sum(room.enter() for _ in range(20)) == 10
+    watch.now += JAMS_APART_SECONDS - JAM_SECONDS
+    assert room.enter()
 
 
 def test_nobody_enters_beyond_the_limit() -> None:
@@ -13,7 +57,7 @@ def test_nobody_enters_beyond_the_limit() -> None:
 
 
 def test_who_waits_for_somebody_else_makes_room_for_work() -> None:
-    room = Room(3, at_work=1)
+    room, _ = jammed(3, at_work=1)
     assert [room.enter(), room.enter()] == [True, False]
     with room.waiting("req_1"):
         assert [room.enter(), room.enter()] == [True, False]
@@ -28,7 +72,7 @@ def test_who_waits_for_somebody_else_makes_room_for_work() -> None:
 
 
 def test_who_comes_back_goes_on_and_the_next_is_sent_away() -> None:
-    room = Room(10, at_work=1)
+    room, _ = jammed(10, at_work=1)
     with room.waiting("req_1"):
         assert room.enter()
         assert room.enter()
@@ -36,7 +80,7 @@ def test_who_comes_back_goes_on_and_the_next_is_sent_away() -> None:
 
 
 def test_items_of_one_request_wait_as_one() -> None:
-    room = Room(10, at_work=1)
+    room, _ = jammed(10, at_work=1)
     assert room.enter()
     with room.waiting("req_1"), room.waiting("req_1"):
         assert [room.enter(), room.enter()] == [True, False]
@@ -50,7 +94,7 @@ def test_items_of_one_request_wait_as_one() -> None:
 
 
 def test_who_fails_while_waiting_waits_no_more() -> None:
-    room = Room(10, at_work=1)
+    room, _ = jammed(10, at_work=1)
     assert room.enter()
     try:
         with room.waiting("req_1"):
