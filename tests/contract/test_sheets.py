@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.sheets import sheet_of
+from tests.properties import SAME_EVERYWHERE
 
 STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 SIGNS = "".join(STARTS[:4]) + "".join(STARTS[7:])
@@ -44,6 +45,7 @@ def test_so_is_one_that_begins_where_another_separator_ends_a_cell(
     assert not [cell for cell in cells if cell.startswith(STARTS)]
 
 
+@SAME_EVERYWHERE
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=5))
 def test_every_cell_reads_back(rows: list[list[str | int | None]]) -> None:
     found = read(sheet_of(["a", "b"], rows).text)[1:]

@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.cursors import Place, digest_of, from_text, to_text
+from tests.properties import SAME_EVERYWHERE
 
 ID = UUID("019d7cd4-590c-7e6b-a2d4-1f8c3b5a9e70")
 MOMENT = datetime(2026, 4, 11, 14, 30, 0, 123000, tzinfo=UTC)
 DIGEST = digest_of("-created_at", {"status": "captured"})
 
 
+@SAME_EVERYWHERE
 @given(
     st.datetimes(timezones=st.just(UTC)).map(
         lambda moment: moment.replace(microsecond=moment.microsecond // 1000 * 1000)
@@ -25,6 +27,7 @@ def test_a_moment_comes_back_to_the_millisecond(moment: datetime, identifier: UU
     assert from_text(text, DIGEST, by_time=True) == Place(moment, identifier)
 
 
+@SAME_EVERYWHERE
 @given(st.integers(min_value=-(2**63), max_value=2**63 - 1), st.uuids())
 def test_an_amount_comes_back(amount: int, identifier: UUID) -> None:
     text = to_text(Place(amount, identifier), DIGEST)
@@ -59,6 +62,7 @@ def test_a_malformed_one_is_no_place(text: str) -> None:
     assert from_text(text, DIGEST, by_time=True) is None
 
 
+@SAME_EVERYWHERE
 @given(st.text(max_size=100))
 def test_nothing_else_makes_it_stumble(text: str) -> None:
     assert from_text("crs_" + text, DIGEST, by_time=True) is None

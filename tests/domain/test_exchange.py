@@ -11,6 +11,7 @@ from adapters.exchange_rates import TABLE
 from domain.exchange import converted, cross_rate, is_rate
 from domain.payouts import MINIMUM, arrival, planned
 from tests.document import DOCUMENT
+from tests.properties import SAME_EVERYWHERE
 
 CURRENCIES = DOCUMENT["components"]["schemas"]["Currency"]["enum"]
 RATES = st.from_regex(r"[0-9]{1,12}(\.[0-9]{1,12})?", fullmatch=True).filter(is_rate)
@@ -35,6 +36,7 @@ def test_an_amount_in_another_currency(
     assert converted(amount, currency, rate, to) == worth
 
 
+@SAME_EVERYWHERE
 @given(st.integers(0, 10**15), st.sampled_from(CURRENCIES), RATES, st.sampled_from(CURRENCIES))
 def test_conversion_is_exact_to_half_a_unit(amount: int, currency: str, rate: str, to: str) -> None:
     decimals = {"clp": 0, "isk": 0, "jpy": 0, "krw": 0, "vnd": 0}
@@ -43,6 +45,7 @@ def test_conversion_is_exact_to_half_a_unit(amount: int, currency: str, rate: st
     assert converted(amount, currency, rate, to) == round(amount * Fraction(rate) * units)
 
 
+@SAME_EVERYWHERE
 @given(RATES, RATES)
 def test_a_cross_rate_has_ten_decimals(rate: str, to_rate: str) -> None:
     exact = Fraction(rate) / Fraction(to_rate)
@@ -66,6 +69,7 @@ def test_every_currency_of_the_document_has_a_rate() -> None:
     assert all(is_rate(rate) for rate in TABLE.values())
 
 
+@SAME_EVERYWHERE
 @given(
     st.dictionaries(st.sampled_from(CURRENCIES), st.integers(-(10**12), 10**12)),
     st.sampled_from(CURRENCIES),

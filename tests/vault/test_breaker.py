@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.clock import SystemClock
+from tests.properties import SAME_EVERYWHERE
 from vault.networks.breaker import (
     OPENS_FROM_CALLS,
     REST_SECONDS,
@@ -158,6 +159,7 @@ def test_a_permit_counts_once() -> None:
     assert circuit.state() == "closed"
 
 
+@SAME_EVERYWHERE
 @given(
     st.lists(
         st.tuples(st.integers(0, 3000), st.booleans()),

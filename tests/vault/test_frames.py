@@ -17,6 +17,7 @@ from runtime.frames import (
     encode_frame,
 )
 from runtime.sending import SLICE_BYTES
+from tests.properties import SAME_EVERYWHERE
 
 FRAME = st.tuples(
     st.sampled_from(Kind),
@@ -63,7 +64,7 @@ def with_recorder(scenario: Callable[[Recorder, Transport], Awaitable[None]]) ->
     asyncio.run(run())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(SAME_EVERYWHERE, max_examples=60)
 @given(st.lists(FRAME, max_size=8), st.data())
 def test_frames_survive_any_cut(frames: list[Any], data: st.DataObject) -> None:
     stream = b"".join(

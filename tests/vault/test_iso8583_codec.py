@@ -10,6 +10,7 @@ from iso8583.specs import default_ascii
 
 from runtime.ids import uuid7
 from runtime.masked import Masked
+from tests.properties import SAME_EVERYWHERE
 from tests.vault.test_simulator import card, order
 from vault.networks.iso8583.codec import (
     AMOUNT,
@@ -80,6 +81,7 @@ def read_by_them(data: bytes) -> Message:
     return Message(document["t"], fields)
 
 
+@SAME_EVERYWHERE
 @given(MESSAGES)
 def test_a_message_is_packed_as_the_oracle_packs_it_and_read_back_by_both(message: Message) -> None:
     data = pack(message.mti, message.fields)
@@ -87,6 +89,7 @@ def test_a_message_is_packed_as_the_oracle_packs_it_and_read_back_by_both(messag
     assert unpack(data) == message == read_by_them(data)
 
 
+@SAME_EVERYWHERE
 @given(MESSAGES, st.data())
 def test_what_we_read_of_damaged_bytes_the_oracle_reads_the_same(
     message: Message, data: st.DataObject
@@ -111,6 +114,7 @@ def test_what_we_read_of_damaged_bytes_the_oracle_reads_the_same(
     assert pack(found.mti, found.fields) == bytes(damaged)
 
 
+@SAME_EVERYWHERE
 @given(st.binary(max_size=400))
 def test_no_bytes_but_a_message_are_read(noise: bytes) -> None:
     try:
@@ -215,6 +219,7 @@ def test_references_that_are_none_are_refused(text: str) -> None:
         references_in({REFERENCES: text})
 
 
+@SAME_EVERYWHERE
 @given(st.binary(max_size=30_000))
 def test_documents_of_any_length_survive_their_parts(document: bytes) -> None:
     parts: list[dict[int, Any]] = document_parts(document)
