@@ -26,6 +26,12 @@ class Delivery:
         return content
 
 
+class _Listening(ThreadingHTTPServer):
+    """Many may connect at once: of more than five the kernel would have some try again later."""
+
+    request_queue_size = 128
+
+
 class Receiver:
     """Answers every POST with `status`; while `answering` is cleared it keeps it waiting."""
 
@@ -34,7 +40,7 @@ class Receiver:
         self.answering = threading.Event()
         self.answering.set()
         self.deliveries: list[Delivery] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Listening(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._server.server_port}/hook"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

@@ -216,7 +216,7 @@ async def bench(place: Place) -> AsyncIterator[Bench]:
         await built.house.close()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     """Wait until `condition` holds; an awaitable answer is awaited."""
     async with asyncio.timeout(seconds):
         while True:

@@ -37,6 +37,7 @@ class Receiver:
     port: int = 0
     received: list[Received] = field(default_factory=list)
     behaviours: dict[str, Behaviour] = field(default_factory=dict)
+    let_go: asyncio.Event = field(default_factory=asyncio.Event)
     at_once: int = 0
     most_at_once: int = 0
 
@@ -45,6 +46,11 @@ class Receiver:
 
     def at(self, path: str) -> list[Received]:
         return [received for received in self.received if received.path == path]
+
+    async def waits(self, received: Received) -> web.StreamResponse:
+        """A behaviour: no answer until the test lets go."""
+        await self.let_go.wait()
+        return web.Response()
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()

@@ -110,6 +110,7 @@ def test_payouts_and_keys_are_due_when_their_time_has_come(place: Place) -> None
 
 def test_what_a_test_clock_holds_back_is_no_backlog(place: Place) -> None:
     async def scenario(built: Bench) -> None:
+        built.clock.stop()
         start = built.clock.now() + timedelta(seconds=1)
         await freeze(built, start)
         refund = await refund_of(built, await captured_payment(built, 100), 100)

@@ -3,6 +3,8 @@
 import asyncio
 import hashlib
 import hmac
+import statistics
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -44,10 +46,16 @@ def test_an_event_arrives_within_a_second_signed_and_whole(place: Place) -> None
         endpoint_id = await built.endpoint(shop.url("/hook?a=%2F"))
         async with built.delivering():
             await asyncio.sleep(0.3)
-            event_id = await built.event()
-            await until(lambda: shop.received, seconds=1.0)
-            await until(lambda: all_in(built, "succeeded", 1))
-        (received,) = shop.received
+            took = []
+            for count in (1, 2, 3):
+                begun = time.monotonic()
+                event_id = await built.event()
+                await until(partial(_arrived, shop, count))
+                took.append(shop.received[-1].came_at - begun)
+            await until(lambda: all_in(built, "succeeded", 3))
+        # A busy machine may hold up one of them.
+        assert statistics.median(took) < 1.0, took
+        received = shop.received[-1]
         assert received.request.raw_path == "/hook?a=%2F"
         assert received.event == {
             "object": "event",
@@ -68,11 +76,15 @@ def test_an_event_arrives_within_a_second_signed_and_whole(place: Place) -> None
         expected = hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest()
         assert signature == f"v1={expected}"
         assert received.headers["webhook-timestamp"] == moment.removeprefix("t=")
-        (attempt,) = await built.attempts()
-        assert (attempt["endpoint_id"], attempt["attempt"]) == (endpoint_id, 1)
-        assert (attempt["status_code"], attempt["error"]) == (200, None)
+        for attempt in await built.attempts():
+            assert (attempt["endpoint_id"], attempt["attempt"]) == (endpoint_id, 1)
+            assert (attempt["status_code"], attempt["error"]) == (200, None)
 
     played(place, scenario)
+
+
+def _arrived(shop: Receiver, count: int) -> bool:
+    return len(shop.received) == count
 
 
 def test_only_the_types_that_an_endpoint_wants_and_only_its_mode(place: Place) -> None:
@@ -127,6 +139,8 @@ def test_retries_follow_the_schedule_and_end_after_five(place: Place) -> None:
             timedelta(hours=2),
             timedelta(days=1),
         ]
+        # Else what the machine takes would count as time that went by.
+        built.clock.stop()
         async with built.delivering():
             for made, delay in enumerate(delays, start=1):
                 await until(partial(_attempts_made, built, made))
@@ -141,8 +155,7 @@ def test_retries_follow_the_schedule_and_end_after_five(place: Place) -> None:
         gaps = [
             after["attempted_at"] - before["attempted_at"] for before, after in pairwise(attempts)
         ]
-        for gap, delay in zip(gaps, delays, strict=True):
-            assert delay <= gap < delay + timedelta(seconds=2)
+        assert gaps == delays
 
     played(place, scenario)
 
@@ -176,10 +189,10 @@ def test_a_replay_makes_one_more_attempt_and_keeps_the_history(place: Place) -> 
 def test_a_hanging_receiver_delays_nobody_else(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(merchant_http, "ATTEMPT_SECONDS", 2.0)
+    monkeypatch.setattr(merchant_http, "ATTEMPT_SECONDS", 120.0)
 
     async def scenario(built: Bench, shop: Receiver) -> None:
-        shop.behaviours["/hangs"] = hangs
+        shop.behaviours["/hangs"] = shop.waits
         await built.endpoint(shop.url("/hangs"), ["payment.failed"])
         await built.endpoint(shop.url("/works"), ["payment.captured"])
         for _ in range(700):
@@ -188,8 +201,9 @@ def test_a_hanging_receiver_delays_nobody_else(
             await until(lambda: len(shop.at("/hangs")) == 4)
             for _ in range(10):
                 await built.event()
-            await until(lambda: len(shop.at("/works")) == 10, seconds=1.0)
-            assert len(shop.at("/hangs")) == 4
+            await until(lambda: len(shop.at("/works")) == 10)
+            assert len(shop.at("/hangs")) == 4, "not one of these has ended yet"
+            shop.let_go.set()
 
     played(place, scenario)
 
@@ -220,7 +234,7 @@ def test_many_workers_deliver_each_event_once(place: Place) -> None:
             await built.endpoint(shop.url(f"/{number}"))
         events = [await built.event() for _ in range(40)]
         async with built.delivering(), built.delivering(), built.delivering():
-            await until(lambda: all_in(built, "succeeded", 200), seconds=10.0)
+            await until(lambda: all_in(built, "succeeded", 200))
         told = Counter((one.path, one.event["id"]) for one in shop.received)
         assert set(told.values()) == {1} and len(told) == 5 * len(events)
 
@@ -299,7 +313,7 @@ def test_no_more_than_64_kilobytes_of_a_reply_are_read(place: Place) -> None:
         await built.endpoint(shop.url())
         await built.event()
         async with built.delivering():
-            await until(lambda: all_in(built, "succeeded", 1), seconds=2.0)
+            await until(lambda: all_in(built, "succeeded", 1))
 
     played(place, scenario)
 

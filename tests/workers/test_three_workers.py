@@ -21,10 +21,10 @@ PAYMENTS, REFUNDS, AMOUNT = 10, 12, 100
 HANDS = 8
 UNDER_WAY_SECONDS = 10.0
 # A killed worker's leases run out after 15 s.
-DONE_SECONDS = 40.0
-RESTARTED_SECONDS = 10.0
+DONE_SECONDS = 60.0
+RESTARTED_SECONDS = 30.0
 # Backlogs are measured every 5 s.
-SHOWN_SECONDS = 12.0
+SHOWN_SECONDS = 30.0
 DISPUTE_CARD = "4000000000002685"
 
 _LEASED = "SELECT count(*) FROM refunds WHERE leased_until > now() AND status = 'pending'"
@@ -70,7 +70,7 @@ def test_one_of_three_is_killed_and_all_is_done_once(three: Shop, receiver: Rece
             for payment in paid
             for _ in range(REFUNDS)
         ]
-        assert eventually(lambda: one(three, _LEASED)[0] > HANDS, UNDER_WAY_SECONDS)
+        assert eventually(lambda: one(three, _LEASED)[0] >= len(WORKERS), UNDER_WAY_SECONDS)
         killed = three.serving.process_id("paymint-worker-2")
         os.kill(killed, signal.SIGKILL)
         refunds = {each.result()["id"] for each in asked}
@@ -116,12 +116,15 @@ def _shows_no_backlog(port: int) -> bool:
 
 
 def test_what_one_does_for_all_is_done_by_one(three: Shop) -> None:
-    logs = [
-        (three.serving.directory / "log" / f"{name}.log").read_text().count('"audit_sealed"')
-        for name in WORKERS
-    ]
+    def sealed() -> int:
+        logs = [three.serving.directory / "log" / f"{name}.log" for name in WORKERS]
+        return sum(log.read_text().count('"audit_sealed"') for log in logs)
+
     with three.database() as connection:
         rows = connection.execute(b"SELECT name, holder FROM worker_leases").fetchall()
     assert {name for name, _ in rows} >= {"audit roots", "audit archive", "idempotency_keys"}
     assert {holder for _, holder in rows} <= {1, 2, 3}
-    assert sum(logs) == one(three, "SELECT count(*) FROM audit_roots")[0]
+    # One may be under way, and is logged when it is done.
+    assert eventually(
+        lambda: sealed() == one(three, "SELECT count(*) FROM audit_roots")[0], SHOWN_SECONDS
+    )
