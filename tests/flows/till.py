@@ -26,6 +26,7 @@ from flows.payments import create_payment
 from flows.replies import Reply
 from runtime.ids import uuid7
 from tests.shop import Merchant, Shop
+from tests.vault.linking import linked
 from tests.workers.house import MovableClock, resume_due_payments
 
 PROCESS_NUMBER = "9"
@@ -115,6 +116,7 @@ async def open_till(shop: Shop, merchant: Merchant) -> AsyncIterator[Till]:
     house = await open_house(settings, clock)
     door = BreakingDoor(house.vault)
     try:
+        await linked(house.vault, house.new_id())
         broken = replace(house, vault=cast(VaultDoor, door))
         yield Till(broken, door, clock, merchant)
     finally:

@@ -20,7 +20,7 @@ from vault.migrate import migrate
 from vault.networks.journal import Journal, Line
 
 ROOT = Path(__file__).parent.parent.parent
-READY_SECONDS = 15.0
+READY_SECONDS = 60.0
 
 
 class House:

@@ -13,6 +13,7 @@ from runtime.clock import SystemClock
 from runtime.database import Database
 from runtime.ids import uuid7
 from tests.vault.house import House
+from tests.vault.linking import linked
 from vault.keyring import Keyring
 from vault.operations.security_codes import SecurityCodes
 from vault.operations.tokenising import Tokenising
@@ -86,7 +87,9 @@ async def merchant(house: House) -> AsyncIterator[Merchant]:
     tokenising = Tokenising(tokens, instruments, keyring, SecurityCodes(clock), clock)
     try:
         async with house.door() as door:
-            yield Merchant(door, tokenising, uuid7())
+            payer = Merchant(door, tokenising, uuid7())
+            await linked(door, payer.id)
+            yield payer
     finally:
         await tokens.close()
         await database.close()

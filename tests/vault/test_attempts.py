@@ -123,7 +123,7 @@ def test_an_approval_that_was_not_heard_is_found_by_inquiry(served: House) -> No
     async def scenario(payer: Merchant) -> None:
         request = payer.authorise(await payer.token(SILENT_AFTER_APPROVING))
         with pytest.raises(Unknown):
-            await payer.door.call(request, timeout_seconds=0.2)
+            await payer.door.call(request, timeout_seconds=1.0)
         resolution = await payer.resolve(request.attempt_id)
         assert isinstance(resolution, relay.Resolution) and resolution.decision is not None
         assert resolution.decision.outcome == "approved"
@@ -136,7 +136,7 @@ def test_what_the_network_never_decided_is_given_up_when_it_is_old(served: House
     async def scenario(payer: Merchant) -> None:
         request = payer.authorise(await payer.token(SILENT_BEFORE_DECIDING))
         with pytest.raises(Unknown):
-            await payer.door.call(request, timeout_seconds=0.2)
+            await payer.door.call(request, timeout_seconds=1.0)
         assert await payer.resolve(request.attempt_id) == relay.Resolution(state="undecided")
         # The vault waits 4 s for the network; then nobody is at it any more.
         await asyncio.sleep(4.2)

@@ -30,7 +30,7 @@ from vault.settings import Latency
 FRAUDULENT = "4000000000000259"
 NOT_RECEIVED = "4000000000002685"
 ORDINARY = "4242424242424242"
-TOLD_SECONDS = 10.0
+TOLD_SECONDS = 20.0
 LIMIT = 100
 
 Scenario = Callable[[Merchant], Awaitable[None]]

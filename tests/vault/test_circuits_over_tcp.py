@@ -21,10 +21,10 @@ from vault.networks.outages import Outage
 VISA, MASTERCARD = "4242424242424242", "5555555555554444"
 CALLERS = 50
 # Long enough that a crowd meets the probe while it is out.
-LATENCY_MS = "300"
+LATENCY_MS = "500"
 # A call is waited for this long by whoever asks; a refusal asks nobody.
 GIVES_UP_SECONDS = 4.5
-AT_ONCE_SECONDS = 1.0
+AT_ONCE_SECONDS = 2.5
 AWAY = relay.Rejected(code="network_unavailable")
 OUTAGES = {
     "refuses": Outage(refuses=True),
@@ -143,7 +143,7 @@ def test_double_and_slow_answers_open_nothing(served: House, tmp_path: Path) -> 
     async def scenario() -> None:
         async with merchant(served) as payer:
             caller = await caller_of(payer)
-            for outage in (Outage(fault=Fault.TWICE), Outage(delay_seconds=2.3)):
+            for outage in (Outage(fault=Fault.TWICE), Outage(delay_seconds=1.2)):
                 misbehave(tmp_path, visa=outage)
                 for answer in await caller.crowd(2 * OPENS_FROM_CALLS):
                     assert isinstance(answer, relay.Decision) and answer.outcome == "approved"

@@ -182,7 +182,7 @@ def test_an_answer_may_be_late_but_not_too_late(kind: Kind) -> None:
         with pytest.raises(NetworkSilent):
             await answered(network.authorise(asked, charge(card(SUCCEEDS))))
         # The answer that comes now changes nothing.
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(1.0)
         kind.misbehave()
         found = await network.inquire("visa", asked.attempt_id)
         assert found is not None and found.outcome == "approved"

@@ -18,6 +18,7 @@ from tests.vault.networks import (
 from tests.vault.test_network_faults import FAILING, SILENCES, SLOW
 from tests.vault.test_simulator import card, charge, order
 from vault.networks.behaviours import PUBLISHED_CARDS
+from vault.networks.iso8583.link import Patience
 from vault.networks.network import (
     Network,
 )
@@ -25,7 +26,9 @@ from vault.networks.outages import Outage
 
 SUCCEEDS = "4242424242424242"
 IN_FLIGHT = 300
-TOLD_SECONDS = 8.0
+# Everything here is answered, and no test waits for a silence.
+PATIENT = Patience(answer_seconds=30.0)
+TOLD_SECONDS = 20.0
 LONG_TEXT = "the parcel was handed over, winning_evidence; " + "ünïcödé 包裹 " * 4000
 
 
@@ -77,7 +80,7 @@ def test_the_published_numbers(kind: Kind, number: str, sale: bool) -> None:
         assert await network.authorise(asked, charge(card(number), sale=sale)) == decision
         assert kind.lines(asked.payment_id) == [("sale" if sale else "authorise", told[0])]
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +92,14 @@ def test_what_is_said_of_the_cvc(kind: Kind, number: str, cvc: str | None, check
         decision = await network.authorise(order(), charge(card(number), cvc))
         assert decision.cvc_check == check
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_an_unknown_attempt_is_nothing(kind: Kind) -> None:
     async def scenario(network: Network) -> None:
         assert await network.inquire("visa", uuid7()) is None
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_capture_and_refunds_stay_within_the_approval(kind: Kind) -> None:
@@ -119,7 +122,7 @@ def test_capture_and_refunds_stay_within_the_approval(kind: Kind) -> None:
         ]
         assert (too_early.code, too_early.decline_code) == ("processing_error", None)
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_a_reversal_gives_back_the_approval_once(kind: Kind) -> None:
@@ -135,7 +138,7 @@ def test_a_reversal_gives_back_the_approval_once(kind: Kind) -> None:
         wanted = [("authorise", "approved"), ("reverse", "approved"), ("capture", "declined")]
         assert kind.lines(first.payment_id) == wanted
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_a_repeat_of_a_reversal_that_never_arrived_reverses(kind: Kind) -> None:
@@ -144,7 +147,7 @@ def test_a_repeat_of_a_reversal_that_never_arrived_reverses(kind: Kind) -> None:
         decision = await network.reverse(reversal(first, repeated=True), approval)
         assert decision.outcome == "approved"
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 @pytest.mark.parametrize(
@@ -165,7 +168,7 @@ def test_slow_refunds_are_pending_and_settle(
         found = await network.inquire("visa", refund.attempt_id)
         assert found is not None and (found.outcome, found.code) == (settled, code)
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_each_of_many_in_flight_gets_its_own_answer(kind: Kind) -> None:
@@ -186,7 +189,7 @@ def test_each_of_many_in_flight_gets_its_own_answer(kind: Kind) -> None:
             own = f"sim_{asked.attempt_id.hex}"
             assert decision.network_reference in (own, None)
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 @asynccontextmanager
@@ -206,6 +209,13 @@ async def told(network: Network, wanted: Callable[[relay.Chargeback], bool]) -> 
                 return chargeback
         await asyncio.sleep(0.05)
     raise AssertionError("not told")
+
+
+async def untold(network: Network, chargeback: relay.Chargeback) -> None:
+    """Wait until nothing of it is told any more."""
+    async with asyncio.timeout(TOLD_SECONDS):
+        while chargeback.id in {each.id for each in network.chargebacks()}:
+            await asyncio.sleep(0.05)
 
 
 def represented(chargeback: relay.Chargeback, text: str) -> relay.Represent:
@@ -236,12 +246,11 @@ def test_a_chargeback_is_told_until_heard_and_decided_by_evidence(
             )
             assert decided.state == state
             network.heard([decided])
-            await asyncio.sleep(0.3)
-            assert opened.id not in {each.id for each in network.chargebacks()}
+            await untold(network, opened)
             lines = [line for line, _ in kind.lines(opened.payment_id)]
             assert lines == ["sale", "chargeback", "representment"]
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)
 
 
 def test_the_sandbox_opens_and_decides_chargebacks(kind: Kind) -> None:
@@ -266,4 +275,4 @@ def test_the_sandbox_opens_and_decides_chargebacks(kind: Kind) -> None:
         states = {each.state for each in network.chargebacks() if each.id == opened.id}
         assert states == {"open", "won"}
 
-    kind.play(scenario)
+    kind.play(scenario, PATIENT)

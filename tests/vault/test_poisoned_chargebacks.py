@@ -12,7 +12,7 @@ from tests.vault.house import house
 from tests.vault.merchant import Merchant, merchant
 from vault.networks.journal import Journal, Line
 
-TOLD_SECONDS = 10.0
+TOLD_SECONDS = 20.0
 LIMIT = 100
 
 

@@ -152,7 +152,7 @@ def test_latency_is_kept(tmp_path: Path) -> None:
     for asked in (slow.authorise(order(), charge(card("4242424242424242"))), slow.echo("visa")):
         began = time.monotonic()
         asyncio.run(asked)
-        assert 0.04 <= time.monotonic() - began < 0.5
+        assert 0.04 <= time.monotonic() - began < 5.0
 
 
 @pytest.mark.parametrize("text", ["", "-5", "9-3", "x", "1-2-3"])

@@ -23,11 +23,11 @@ from tests.cluster import Cluster
 from tests.vault.house import House, house
 from tests.vault.merchant import Merchant, merchant
 
-CALLS_PER_SECOND = 300
+CALLS_PER_SECOND = 150
 TIMEOUT_SECONDS = 3.0
 LATENCY_MS = "20-60"
-# Clock reading and frame are not one moment.
-SLACK_MS = 20
+# Clock reading and frame are not one moment, on a busy machine by more than usual.
+SLACK_MS = 100
 
 
 class Outcome(NamedTuple):
@@ -199,7 +199,7 @@ def test_a_stopped_vault_does_not_fill_the_callers_memory(running: House) -> Non
             echo = relay.Echo(**(payer.scope | {"request_id": "x" * 8000}))
             await payer.door.call(echo)
             running.processes[0].send_signal(signal.SIGSTOP)
-            calls = [payer.door.call(echo, timeout_seconds=0.8) for _ in range(2000)]
+            calls = [payer.door.call(echo, timeout_seconds=2.5) for _ in range(2000)]
             ends = await asyncio.gather(*calls, return_exceptions=True)
             running.processes[0].send_signal(signal.SIGCONT)
             counted = Counter(str(end) for end in ends)
