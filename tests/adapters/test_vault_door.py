@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import pytest
 import uvloop
@@ -29,6 +28,8 @@ from scripts.launcher.certificates import (
 from tests.cluster import free_port
 from vault.door.relay import RelayDoor, server_tls
 from vault.outcomes import CallRefused, CallUndecided
+
+LINK_SECONDS = 20.0
 
 Answerer = Callable[[relay.Request, int], Awaitable[relay.Answer]]
 
@@ -61,6 +62,16 @@ async def vault(
         await relay_door.close()
 
 
+@asynccontextmanager
+async def linked(port: int, tls: Path, *clock: SystemClock) -> AsyncIterator[VaultDoor]:
+    """A door whose link is there: a handshake on a busy machine outlasts a call's wait for it."""
+    async with VaultDoor("127.0.0.1", port, tls, *clock) as door:
+        async with asyncio.timeout(LINK_SECONDS):
+            while not door.connected:
+                await asyncio.sleep(0.005)
+        yield door
+
+
 def test_many_calls_share_one_connection(tls: Path) -> None:
     async def answer(request: relay.Request, deadline_ms: int) -> relay.Answer:
         # Answers leave in another order than the calls came.
@@ -69,7 +80,7 @@ def test_many_calls_share_one_connection(tls: Path) -> None:
         return relay.Rejected(code="payment_unknown") if request.livemode else relay.Done()
 
     async def scenario() -> None:
-        async with vault(tls, answer) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls, answer) as (_, port), linked(port, tls) as door:
             answers = await asyncio.gather(*[door.call(echo(str(n))) for n in range(200)])
             assert answers == [relay.Done()] * 200
             assert door.connected
@@ -83,7 +94,7 @@ def test_no_vault_is_unsent_within_the_connect_wait(tls: Path) -> None:
             began = asyncio.get_running_loop().time()
             with pytest.raises(Unsent):
                 await door.call(echo())
-            assert asyncio.get_running_loop().time() - began < 0.4
+            assert asyncio.get_running_loop().time() - began < 2.0
 
     uvloop.run(scenario())
 
@@ -94,7 +105,7 @@ def test_more_than_a_thousand_waiting_are_unsent(tls: Path) -> None:
         return relay.Done()
 
     async def scenario() -> None:
-        async with vault(tls, hang) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls, hang) as (_, port), linked(port, tls) as door:
             await door.call(echo())
             calls = [door.call(echo()) for _ in range(1500)]
             ends = await asyncio.gather(*calls, return_exceptions=True)
@@ -109,13 +120,13 @@ def test_a_busy_vault_refuses(tls: Path) -> None:
 
     async def hang(request: relay.Request, deadline_ms: int) -> relay.Answer:
         begun.append(request.request_id)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         return relay.Done()
 
     async def scenario() -> None:
         async with (
             vault(tls, hang, max_running=3) as (_, port),
-            VaultDoor("127.0.0.1", port, tls) as door,
+            linked(port, tls) as door,
         ):
             calls = [door.call(echo()) for _ in range(5)]
             ends = await asyncio.gather(*calls, return_exceptions=True)
@@ -134,7 +145,7 @@ def test_what_arrives_late_is_refused_and_not_begun(tls: Path) -> None:
     async def scenario() -> None:
         async with (
             vault(tls) as (_, port),
-            VaultDoor("127.0.0.1", port, tls, Yesterday()) as door,
+            linked(port, tls, Yesterday()) as door,
         ):
             with pytest.raises(Refused, match="expired"):
                 await door.call(echo())
@@ -161,7 +172,7 @@ def test_how_the_vault_ends_a_call_reaches_the_caller(
         raise raised
 
     async def scenario() -> None:
-        async with vault(tls, fail) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls, fail) as (_, port), linked(port, tls) as door:
             with pytest.raises(outcome, match=reason):
                 await door.call(echo())
 
@@ -170,25 +181,29 @@ def test_how_the_vault_ends_a_call_reaches_the_caller(
 
 
 def test_a_caller_that_goes_away_does_not_cancel_the_call(tls: Path) -> None:
-    finished: list[UUID] = []
+    begun, finished = 0, 0
+    may_answer = asyncio.Event()
 
     async def slow(request: relay.Request, deadline_ms: int) -> relay.Answer:
-        await asyncio.sleep(0.1)
-        assert isinstance(request, relay.Echo)
-        finished.append(request.merchant_id)
+        nonlocal begun, finished
+        begun += 1
+        await may_answer.wait()
+        finished += 1
         return relay.Done()
 
     async def scenario() -> None:
-        async with vault(tls, slow) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
-            calls = [asyncio.create_task(door.call(echo())) for _ in range(20)]
-            await asyncio.sleep(0.08)
+        async with vault(tls, slow) as (_, port), linked(port, tls) as door:
+            calls = [asyncio.create_task(door.call(echo(), 20.0)) for _ in range(20)]
+            while begun < 20:
+                await asyncio.sleep(0.005)
             for call in calls[::2]:
                 call.cancel()
+            await asyncio.sleep(0.1)
+            may_answer.set()
             ends = await asyncio.gather(*calls, return_exceptions=True)
             assert ends.count(relay.Done()) == 10
-            await asyncio.sleep(0.1)
-            assert len(finished) == 20
             assert await door.call(echo()) == relay.Done()
+            assert finished == 21
 
     uvloop.run(scenario())
 
@@ -199,7 +214,7 @@ def test_a_time_out_is_unknown_and_its_late_answer_is_dropped(tls: Path) -> None
         return relay.Done()
 
     async def scenario() -> None:
-        async with vault(tls, slow) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls, slow) as (_, port), linked(port, tls) as door:
             with pytest.raises(Unknown, match="timed out"):
                 await door.call(echo("slow"), timeout_seconds=0.1)
             await asyncio.sleep(0.3)
@@ -209,14 +224,19 @@ def test_a_time_out_is_unknown_and_its_late_answer_is_dropped(tls: Path) -> None
 
 
 def test_a_leaving_vault_answers_what_it_began_and_the_next_takes_over(tls: Path) -> None:
+    begun = 0
+
     async def slow(request: relay.Request, deadline_ms: int) -> relay.Answer:
+        nonlocal begun
+        begun += 1
         await asyncio.sleep(0.2)
         return relay.Done()
 
     async def scenario() -> None:
-        async with vault(tls, slow) as (old, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls, slow) as (old, port), linked(port, tls) as door:
             early = [asyncio.create_task(door.call(echo())) for _ in range(10)]
-            await asyncio.sleep(0.1)
+            while begun < 10:
+                await asyncio.sleep(0.005)
             async with vault(tls, slow, port):
                 leaving = asyncio.create_task(old.close())
                 await asyncio.sleep(0.02)
@@ -229,7 +249,7 @@ def test_a_leaving_vault_answers_what_it_began_and_the_next_takes_over(tls: Path
 
 def test_an_oversized_request_is_unsent(tls: Path) -> None:
     async def scenario() -> None:
-        async with vault(tls) as (_, port), VaultDoor("127.0.0.1", port, tls) as door:
+        async with vault(tls) as (_, port), linked(port, tls) as door:
             with pytest.raises(Unsent, match="too large"):
                 await door.call(echo("x" * PAYLOAD_MAX_BYTES))
 

@@ -98,16 +98,15 @@ def test_a_number_without_its_check_digit_is_none() -> None:
 
 
 def test_every_number_that_the_vault_takes_is_found() -> None:
-    seed = random.randrange(2**32)
-    chance, found = random.Random(seed), 0
+    chance, found = random.Random(20260411), 0
     while found < 200:
         length = chance.choice((13, 15, 16, 19))
         number = "".join(chance.choice("0123456789") for _ in range(length))
         if brand_of(number) is None or not has_check_digit(number):
             continue
         found += 1
-        assert has_card_number(number), f"seed {seed}"
-        assert has_card_number(f"n {number[:5]} {number[5:]}."), f"seed {seed}"
+        assert has_card_number(number), number
+        assert has_card_number(f"n {number[:5]} {number[5:]}."), number
 
 
 def test_ids_of_our_own_are_hardly_ever_taken_for_one() -> None:

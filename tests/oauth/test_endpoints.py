@@ -25,7 +25,8 @@ from tests.serving import eventually
 from tests.shop import Shop, bearer, error, told
 
 RACERS = 20
-REVOKED_SECONDS = 1.0
+# A second is promised, and a busy machine may add to it; what is remembered lives for longer.
+REVOKED_SECONDS = 3.0
 INVALID_GRANT = (400, "invalid_grant")
 
 
