@@ -7,23 +7,20 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
 
-from adapters import duplicates as duplicates_module
 from adapters.duplicates import Duplicates
-from adapters.kept_link import ANSWER_WITHIN_SECONDS, KeptLink
+from adapters.kept_link import ANSWER_WITHIN_SECONDS
 from adapters.valkey_link import LinkLost, connect
 from domain.callers import Caller, Once
 from tests.scripts.conftest import Servers, prepared_servers
 
 # A loop that is busy elsewhere may notice a late answer this much later.
-SLACK_SECONDS = 2.0
-RELINK_SECONDS = 30.0
-PATIENT_SECONDS = 10.0
+SLACK_SECONDS = 0.4
+RELINK_SECONDS = 5.0
 
 
 @pytest.fixture
@@ -38,13 +35,6 @@ def servers() -> Iterator[Servers]:
         shutil.rmtree(directory)
 
 
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An answer that a busy machine holds up is waited for."""
-    link = partial(KeptLink, answer_within_seconds=PATIENT_SECONDS)
-    monkeypatch.setattr(duplicates_module, "KeptLink", link)
-
-
 def _caller(merchant_id: UUID, livemode: bool = False) -> Caller:
     return Caller(merchant_id, livemode, uuid4(), "sk_test_...abcd", frozenset(), "active")
 
@@ -56,7 +46,6 @@ async def _linked(duplicates: Duplicates) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_key_is_seen_from_its_second_use_by_its_own_merchant_and_mode(servers: Servers) -> None:
     async def run() -> None:
         duplicates = Duplicates(servers.valkey.url())
@@ -72,7 +61,6 @@ def test_a_key_is_seen_from_its_second_use_by_its_own_merchant_and_mode(servers:
     asyncio.run(run())
 
 
-@pytest.mark.usefixtures("patient")
 def test_many_at_once_get_each_its_own_answer(servers: Servers) -> None:
     async def run() -> None:
         duplicates = Duplicates(servers.valkey.url())
@@ -101,12 +89,9 @@ def test_a_stopped_valkey_costs_a_bounded_time_and_then_none(servers: Servers) -
             asked = (duplicates.seen(_caller(uuid4()), Once(uuid4(), b"")) for _ in range(50))
             assert not any(await asyncio.gather(*asked))
             assert time.monotonic() - began < ANSWER_WITHIN_SECONDS + SLACK_SECONDS
-            took = []
-            for _ in range(5):
-                began = time.monotonic()
-                assert not await duplicates.seen(_caller(uuid4()), Once(uuid4(), b""))
-                took.append(time.monotonic() - began)
-            assert min(took) < ANSWER_WITHIN_SECONDS / 2
+            began = time.monotonic()
+            assert not await duplicates.seen(_caller(uuid4()), Once(uuid4(), b""))
+            assert time.monotonic() - began < SLACK_SECONDS / 4
             assert await duplicates.state() == "degraded"
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -116,7 +101,6 @@ def test_a_stopped_valkey_costs_a_bounded_time_and_then_none(servers: Servers) -
     asyncio.run(run())
 
 
-@pytest.mark.usefixtures("patient")
 def test_a_killed_valkey_is_found_again_when_it_is_back(servers: Servers) -> None:
     async def run() -> None:
         duplicates = Duplicates(servers.valkey.url())

@@ -8,7 +8,7 @@ from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, told
 
 DISPUTED_CARD = "4000000000000259"
-DISPUTE_SECONDS = 10.0
+DISPUTE_SECONDS = 60.0
 ATTRIBUTES = {
     "payment": "id merchant_id amount currency status payment_method_id description metadata"
     " idempotency_key created_at captured_at",
@@ -52,7 +52,7 @@ def resources(owner: Merchant) -> dict[str, dict[str, Any]]:
     method = told(owner.save_card(customer["id"], DISPUTED_CARD), 201)
     payment = owner.pay(method["id"], metadata={"order_id": "9281"}, description="Order #9281")
     refund = owner.refund(payment["id"], amount=1000, reason="customer_request")
-    eventually(lambda: owner.get("/v1/disputes")["data"], DISPUTE_SECONDS)
+    assert eventually(lambda: owner.get("/v1/disputes")["data"], DISPUTE_SECONDS)
     shown = (
         owner.payment(payment["id"]),
         owner.get(f"/v1/merchants/{owner.id}"),

@@ -58,7 +58,7 @@ REACHED = (
     ("/v1/test_helpers/disputes", 201),
     ("/v1/disputes/{dispute_id}/evidence", 200),
 )
-LOG_SECONDS = 5.0
+LOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

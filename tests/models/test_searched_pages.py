@@ -17,7 +17,7 @@ from runtime.ids import uuid7
 
 ENTRIES = 120
 MOMENTS = 15
-SEED = random.randrange(2**32)
+SEED = 20261101
 NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 OWNER, OTHER = uuid7(), uuid7()
 

@@ -327,7 +327,7 @@ def test_the_audit_names_a_token_by_its_end_only(person: Person, partner: Partne
             ),
             None,
         ),
-        5.0,
+        30.0,
     )
     assert log is not None
     assert log["api_key_prefix"] == f"oauth_...{token[-4:]}"

@@ -26,7 +26,8 @@ from tests.oauth.partner import Partner, Person, in_house
 from tests.shop import told
 from tests.workers.house import MovableClock
 
-SECOND = 1.0
+# A second is promised, and a busy machine may add to it; what is remembered lives for longer.
+SECOND = 3.0
 GLANCE_SECONDS = 0.02
 LISTENS_SECONDS = 10.0
 

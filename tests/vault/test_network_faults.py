@@ -73,7 +73,7 @@ def test_an_answer_after_2_9_seconds_is_an_answer(kind: Kind) -> None:
         began = time.monotonic()
         decision = await network.authorise(order(network="faultnet"), charge(card(SLOW)))
         assert decision.outcome == "approved"
-        assert 2.9 <= time.monotonic() - began
+        assert time.monotonic() - began >= 2.9
 
     # A busy machine adds more to it than is left of a vault's patience.
     kind.play(scenario, Patience(answer_seconds=30.0))
