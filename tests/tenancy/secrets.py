@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from tests.journeys.accounts import approve, new_key, operate, take_live_keys
+from tests.marks import new_mark
 from tests.oauth.partner import CALLBACK, TWO_SCOPES, Partner, signing_key
 from tests.people import Browser, enrol, new_address
 from tests.shop import Merchant, Shop, told
@@ -70,7 +71,7 @@ def _bank_account(shop: Shop, merchant: Merchant) -> list[str]:
 
 
 def _person(shop: Shop, merchant: Merchant) -> list[str]:
-    mark = secrets.token_hex(8)
+    mark = new_mark()
     emails = [f"{word}.{mark}@example.com" for word in ("made", "kept", "changed", "gone")]
     names = [f"{word} {mark}" for word in ("Made", "Kept", "Changed", "Gone")]
     made, kept, changed, gone = (
@@ -91,8 +92,8 @@ def _person(shop: Shop, merchant: Merchant) -> list[str]:
 
 def _signed_in(shop: Shop, merchant: Merchant) -> tuple[Browser, list[str]]:
     """Somebody with a name and a password of their own, and all that must not be told of them."""
-    browser, mark = Browser(shop, new_address()), secrets.token_hex(8)
-    name, password = f"Grace {mark}", f"copper-{mark}-Lantern"
+    browser, mark = Browser(shop, new_address()), new_mark()
+    name, password = f"Grace {mark}", f"copper-{mark}-94-Lantern"
     key, body = str(uuid4()), {"email": browser.email, "name": name}
     invited, again = (told(merchant.ask("POST", "/v1/users", body, key=key), 201) for _ in range(2))
     assert again["invitation_url"] is None

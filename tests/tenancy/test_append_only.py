@@ -28,7 +28,7 @@ CHANGES = (
     "ALTER TABLE {} ADD COLUMN more text",
 )
 COLUMN = "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum = 1"
-PARTITION = f"audit_entries_{datetime.now(UTC):%Y_%m}"
+
 FILLED = {
     "ledger_postings": "INSERT INTO ledger_postings VALUES (gen_random_uuid(), 'refund', 0,"
     " gen_random_uuid(), false, 'merchant', 'refund_clearing', 1, 'usd', now())",
@@ -36,6 +36,11 @@ FILLED = {
     "audit_heads": "INSERT INTO audit_heads VALUES ('test', gen_random_uuid(), 0, 'x', 0)",
     "audit_keys": "INSERT INTO audit_keys VALUES (gen_random_uuid()::text, 'x', 'x', '2000-01-01')",
 }
+
+
+def partition() -> str:
+    """The part of the audit log to which is added now."""
+    return f"audit_entries_{datetime.now(UTC):%Y_%m}"
 
 
 def change(connection: psycopg.Connection[tuple[object, ...]], form: str, table: str) -> str:
@@ -55,9 +60,9 @@ def test_the_service_may_only_read_and_add(shop: Shop, process: str, table: str)
             # Nor behind the table's back, in one of its partitions.
             for form in CHANGES:
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                    connection.execute(change(connection, form, PARTITION).encode())
+                    connection.execute(change(connection, form, partition()).encode())
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
-                connection.execute(f"INSERT INTO {PARTITION} SELECT * FROM {table}".encode())
+                connection.execute(f"INSERT INTO {partition()} SELECT * FROM {table}".encode())
 
 
 @pytest.mark.parametrize(("process", "table"), PLACES)
@@ -68,7 +73,7 @@ def test_the_owner_is_held_by_triggers(shop: Shop, process: str, table: str) -> 
         if table in FILLED:
             connection.execute(FILLED[table].encode())
         if table == "audit_entries":
-            names.append(PARTITION)
+            names.append(partition())
         for name in names:
             for form in CHANGES[:3]:
                 if table == "audit_roots" and form != CHANGES[2]:

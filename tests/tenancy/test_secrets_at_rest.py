@@ -12,6 +12,7 @@ import pytest
 import redis
 from psycopg import sql
 
+from tests.marks import new_mark
 from tests.shop import Shop
 from tests.tenancy.searching import tables
 from tests.tenancy.secrets import KINDS
@@ -100,10 +101,10 @@ def test_no_file_holds_a_secret(shop: Shop, made: dict[str, bytes]) -> None:
     assert logs | {"journal.jsonl", "environment.json", "PG_VERSION"} <= seen
 
 
-def test_the_search_finds_what_is_there(shop: Shop, made: dict[str, bytes]) -> None:
+def test_the_search_finds_what_is_there(shop: Shop) -> None:
     """Against a search that finds nothing anywhere."""
     merchant = shop.open_account()
-    mark = next(iter(made.values()))[:24].hex()
+    mark = new_mark()
     merchant.customer(metadata={"mark": mark})
     with shop.database() as connection:
         row = connection.execute(
