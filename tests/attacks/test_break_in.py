@@ -24,8 +24,8 @@ JSON = {"Content-Type": "application/json"}
 KEY = "550e8400-e29b-41d4-a716-446655440000"
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"tok_1"}'
 NESTED = 100_000
-LOGGED_SECONDS = 5.0
-LONGEST_SECONDS = 3.0
+LOGGED_SECONDS = 20.0
+LONGEST_SECONDS = 10.0
 LISTS = ("/v1/payments", "/v1/customers", "/v1/events", "/v1/webhook_endpoints", "/v1/api_keys")
 INJECTIONS = (
     "'",
@@ -152,7 +152,7 @@ def test_an_injection_into_a_query_is_a_value_like_any_other(intruder: Merchant,
             status, code, param = error(answer)
             assert (status, param) == (400, name), code
             assert text == "%" or len(text) < 3 or text not in answer.text
-    assert answer.elapsed.total_seconds() < 2
+    assert answer.elapsed.total_seconds() < 4
     for header in ("Paymint-Version", "Idempotency-Key"):
         known = {"Authorization": f"Bearer {intruder.secret_key}".encode()}
         given: dict[str, bytes] = {**known, "Content-Type": b"application/json"}

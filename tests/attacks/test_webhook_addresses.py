@@ -20,7 +20,7 @@ from tests.receiver import Receiver
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error
 
-DELIVERED_SECONDS = 10.0
+DELIVERED_SECONDS = 30.0
 REFUSED = {"url_not_https", "url_not_public", "parameter_invalid", "parameter_invalid_format"}
 # With --allow-loopback-webhooks, as this stack runs, two plain spellings are admitted; they
 # are refused by the rule everywhere else.

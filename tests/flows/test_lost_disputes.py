@@ -17,7 +17,7 @@ from tests.flows.till import Lost, Till, lost, open_till
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, told
 
-SECONDS = 10.0
+SECONDS = 30.0
 AMOUNT = 10_000
 CHARGED_BACK = "4000000000000259"
 # A refund is pending for some seconds, and then it fails, or succeeds.

@@ -9,7 +9,7 @@ from tests.shop import Merchant, error, told
 
 TRANSACTIONS = "/v1/balance_transactions"
 NOT_RECEIVED = "4000000000002685"
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 def walked(merchant: Merchant, **query: Any) -> list[dict[str, Any]]:

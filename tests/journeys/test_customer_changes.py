@@ -9,7 +9,7 @@ from domain.ids import from_text
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 
-ERASED_SECONDS = 15.0
+ERASED_SECONDS = 40.0
 FULL = {"email": "ada@example.com", "name": "Ada", "metadata": {"tier": "gold", "ref": "7"}}
 _KEPT = "SELECT reply, reply_sealed FROM idempotency_keys WHERE key = %s"
 _ERASED = b"SELECT state, ciphertext FROM instruments WHERE id = %s"

@@ -10,7 +10,7 @@ from tests.receiver import Receiver, receiving
 from tests.serving import eventually
 from tests.shop import Merchant, error, told
 
-ARRIVAL_SECONDS = 5.0
+ARRIVAL_SECONDS = 20.0
 RETRIES = 200
 RETRIES_AT_ONCE = 20
 

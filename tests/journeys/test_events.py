@@ -6,7 +6,7 @@ from tests.receiver import Receiver, receiving
 from tests.serving import eventually
 from tests.shop import Merchant, error, told
 
-ARRIVAL_SECONDS = 5.0
+ARRIVAL_SECONDS = 20.0
 
 
 def test_every_transition_has_its_event(merchant: Merchant) -> None:

@@ -11,7 +11,7 @@ from tests.shop import Merchant, error, told
 from tests.shop_holds import Wallet
 
 PATH = "/v1/test_helpers/events"
-ARRIVAL_SECONDS = 5.0
+ARRIVAL_SECONDS = 20.0
 TYPES = DOCUMENT["components"]["schemas"]["EventType"]["enum"]
 STATUSES = {
     "payment.authorized": "authorized",

@@ -12,8 +12,8 @@ from tests.journeys.accounts import HANDED_IN, OPENED, approve, operate, set_sta
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 
-# What one process changes, every process knows within a second.
-SECOND = 1.0
+# What one process changes, every process knows within a second; a busy machine adds to it.
+SECOND = 3.0
 
 
 def test_the_operator_opens_an_account_that_gets_its_first_key(shop: Shop) -> None:

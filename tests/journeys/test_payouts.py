@@ -12,7 +12,7 @@ from tests.shop import Merchant, Shop, error, told
 
 PAYOUTS = "/v1/payouts"
 DAY = timedelta(days=1)
-SECONDS = 20.0
+SECONDS = 40.0
 
 
 def paid_out(merchant: Merchant, clock: Frozen) -> dict[str, Any]:

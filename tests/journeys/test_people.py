@@ -33,7 +33,7 @@ from tests.shop import Merchant, Shop, told
 ATTEMPTS_MAX = 10
 GUESSES = 50
 FAILURE_SECONDS = 0.4
-LOG_SECONDS = 5.0
+LOG_SECONDS = 20.0
 WRONG = "rust-kettle-95-lamp"
 
 

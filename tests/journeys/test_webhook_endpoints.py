@@ -10,7 +10,7 @@ from tests.receiver import Receiver, receiving
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 
-ARRIVAL_SECONDS = 5.0
+ARRIVAL_SECONDS = 20.0
 PATH = "/v1/webhook_endpoints"
 PUBLIC = "https://shop.example.com/hook"
 DAY = "interval '24 hours 1 second'"

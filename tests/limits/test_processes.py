@@ -11,13 +11,16 @@ from uuid import uuid4
 import pytest
 
 from adapters.limiter import Allowance, Limiter
+from adapters.limiter import limiter as limiter_module
 from domain.rate_limits import HOUR_MS, Rules
 from runtime.clock import SystemClock
 from tests.scripts.conftest import prepared_servers
 from tests.skewed import Skewed
 
-LINK_SECONDS = 5.0
-# So slow that no token comes while a test runs.
+LINK_SECONDS = 20.0
+# However late Valkey is on a busy machine, it is Valkey that decides.
+PATIENT_SECONDS = 30.0
+# So slow that one token comes in a second.
 SLOW = Rules(1, 40, 1_000_000, 0)
 
 
@@ -30,6 +33,11 @@ def url() -> Iterator[str]:
             yield servers.valkey.url()
     finally:
         shutil.rmtree(directory)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter_module, "ANSWER_WITHIN_SECONDS", PATIENT_SECONDS)
 
 
 async def linked(url: str, off_ms: int = 0) -> Limiter:
@@ -46,6 +54,7 @@ def allowance() -> Allowance:
     return Allowance(f"limit:{name}", f"conduct:{name}", SLOW)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("off_ms", [0, HOUR_MS, -HOUR_MS])
 def test_processes_share_one_bucket_whatever_their_clocks_say(url: str, off_ms: int) -> None:
     async def run() -> tuple[int, int]:
@@ -59,11 +68,13 @@ def test_processes_share_one_bucket_whatever_their_clocks_say(url: str, off_ms: 
         await asyncio.gather(one.close(), other.close())
         return served, skew
 
+    began = time.monotonic()
     served, skew = asyncio.run(run())
-    assert 40 <= served <= 45
+    assert 40 <= served <= 41 + time.monotonic() - began
     assert skew < HOUR_MS // 60
 
 
+@pytest.mark.usefixtures("patient")
 def test_at_once_no_more_is_served_than_there_is(url: str) -> None:
     async def run() -> int:
         limiters = [await linked(url) for _ in range(3)]
@@ -73,7 +84,8 @@ def test_at_once_no_more_is_served_than_there_is(url: str) -> None:
         await asyncio.gather(*(limiter.close() for limiter in limiters))
         return served
 
-    assert 40 <= asyncio.run(run()) <= 45
+    began = time.monotonic()
+    assert 40 <= asyncio.run(run()) <= 41 + time.monotonic() - began
 
 
 @pytest.mark.parametrize(("processes", "served"), [(1, 40), (4, 10)])

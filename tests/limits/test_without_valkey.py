@@ -2,6 +2,7 @@
 
 import os
 import signal
+import statistics
 import time
 from collections.abc import Iterator
 
@@ -13,9 +14,10 @@ from tests.limits.test_addresses import account
 from tests.serving import eventually
 from tests.shop import Shop, told
 
-BACK_SECONDS = 20.0
+BACK_SECONDS = 60.0
+REQUESTS = 60
 # Two links may wait for a late answer, each as long as it may; a busy machine waits longer.
-LATEST_SECONDS = ANSWER_WITHIN_SECONDS + 0.6
+LATEST_SECONDS = ANSWER_WITHIN_SECONDS + 5.0
 
 
 @pytest.fixture
@@ -38,12 +40,14 @@ def redis_state(shop: Shop) -> str:
 
 def test_a_stopped_valkey_costs_little_time_and_no_refusal(stopped: Shop) -> None:
     merchant = account(stopped)
-    slowest = 0.0
-    for _ in range(60):
+    took = []
+    for _ in range(REQUESTS):
         began = time.monotonic()
         told(merchant.ask("GET", "/v1/payments"), 200)
-        slowest = max(slowest, time.monotonic() - began)
-    assert slowest < LATEST_SECONDS
+        took.append(time.monotonic() - began)
+    # The first waits for it, and those after it leave it alone.
+    assert statistics.median(took) < ANSWER_WITHIN_SECONDS, took
+    assert max(took) < LATEST_SECONDS
     assert redis_state(stopped) == "degraded"
 
 

@@ -7,6 +7,7 @@ network's journal says the same, and the books agree.
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,13 +19,14 @@ from tests.faults.evidence import Evidence
 from tests.races.rush import Answered, Rush, rush, seeded, together
 from tests.races.sequences import ACTS, AUTHORISED, Act, Payment, Served, outcomes
 from tests.races.test_one_key import saved_card
+from tests.serving import eventually
 from tests.shop import Merchant, Shop
 
 ROUNDS = 6
 LARGEST_HEAD_START_SECONDS = 0.006
 # A network that answers after 2.9 s: its payments are pending for so long.
 SLOW = "4000009900000046"
-PENDING_AFTER_SECONDS = 0.4
+PENDING_WITHIN_SECONDS = 2.5
 BATCH = "/v1/payments/batch"
 PAIRS = list(combinations_with_replacement(ACTS, 2))
 
@@ -129,6 +131,12 @@ def check_journal(shop: Shop, merchant: Merchant, payment: str, held: bool) -> N
     assert [kind for kind in did if kind != "refund"] == expected, did
 
 
+def begun_under(merchant: Merchant, name: str) -> list[str]:
+    """The payment that this key has begun."""
+    page = merchant.get("/v1/payments", limit=100)["data"]
+    return [each["id"] for each in page if each["idempotency_key"] == name]
+
+
 PENDING_PAIRS = [pair for pair in PAIRS if "cancel" in {act.action for act in pair}]
 
 
@@ -144,12 +152,10 @@ def test_pairs_with_a_cancellation_while_the_network_is_asked(
         paying = asyncio.create_task(
             asking.post("/v1/payments", purchase(slow, capture=False), name)
         )
-        await asyncio.sleep(PENDING_AFTER_SECONDS)
-        [payment] = [
-            each["id"]
-            for each in (await asyncio.to_thread(merchant.get, "/v1/payments", limit=100))["data"]
-            if each["idempotency_key"] == name
-        ]
+        found = await asyncio.to_thread(
+            eventually, partial(begun_under, merchant, name), PENDING_WITHIN_SECONDS
+        )
+        [payment] = found
 
         async def one(act: Act) -> Answered:
             await later(chance)

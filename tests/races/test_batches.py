@@ -1,5 +1,7 @@
 """Batches that meet: the same items in two of them at once are one payment each."""
 
+import asyncio
+import time
 from collections import Counter
 from typing import Any
 from uuid import uuid4
@@ -11,7 +13,8 @@ from tests.shop import Merchant, Shop
 PATH = "/v1/payments/batch"
 BATCHES = 6
 ITEMS = 30
-TRIES = 40
+TOLD_SECONDS = 30.0
+PAUSE_SECONDS = 0.02
 
 
 def items_of(instrument: str) -> list[dict[str, Any]]:
@@ -29,7 +32,8 @@ def items_of(instrument: str) -> list[dict[str, Any]]:
 async def until_told(asking: Rush, items: list[dict[str, Any]]) -> dict[str, Any]:
     """The results by key, once no item is still under way in another batch."""
     results: dict[str, Any] = {}
-    for _ in range(TRIES):
+    until = time.monotonic() + TOLD_SECONDS
+    while time.monotonic() < until:
         open_items = [each for each in items if each["idempotency_key"] not in results]
         if not open_items:
             break
@@ -38,6 +42,7 @@ async def until_told(asking: Rush, items: list[dict[str, Any]]) -> dict[str, Any
         for sent, result in zip(open_items, answer.body["data"], strict=True):
             if result.get("error", {}).get("code") != "idempotency_key_in_use":
                 results[sent["idempotency_key"]] = result
+        await asyncio.sleep(PAUSE_SECONDS)
     return results
 
 

@@ -200,7 +200,7 @@ def test_a_server_that_is_not_there_is_said_to_be_unavailable() -> None:
 
 def test_rows_that_may_gather_do(table: Table) -> None:
     async def run() -> None:
-        coalescer = _coalescer(table, gather_seconds=0.05)
+        coalescer = _coalescer(table, gather_seconds=1.0)
         waiting = []
         for number in range(20):
             waiting.append(coalescer.submit(Item("a", number)))

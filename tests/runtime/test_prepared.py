@@ -20,7 +20,7 @@ from tests.serving import eventually
 ECHO = b"SELECT %(text)s::text AS text, %(number)s::int AS number, %(text)s::text IS NULL AS none"
 # More than a socket takes at once, in both directions.
 LARGE = "x" * 20_000_000
-GOODBYE_SECONDS = 5.0
+GOODBYE_SECONDS = 20.0
 _END_OTHERS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
     " WHERE pid <> pg_backend_pid() AND datname = current_database()"

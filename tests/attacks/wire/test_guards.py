@@ -12,7 +12,7 @@ from tests.marks import new_mark
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, bearer, card, error
 
-LOG_SECONDS = 5.0
+LOG_SECONDS = 20.0
 GUARDS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",

@@ -18,7 +18,7 @@ from tests.attacks.wire.logs import logged
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
 
-TAKEN_WITHIN_SECONDS = 15.0
+TAKEN_WITHIN_SECONDS = 30.0
 ANSWER_SECONDS = 5.0
 BUYERS = 3
 RENEWALS = 2
@@ -111,7 +111,10 @@ def test_no_call_is_lost_while_certificates_are_replaced_twice(
             renew(secured, tls, buyers)
     assert set(buyers.outcomes) == {(201, "captured")}, buyers.outcomes
     # The links were replaced: nobody went on with the certificate that he had.
-    assert logged(secured, "paymint-api", "vault_link_renewed") >= links + 2 * RENEWALS
+    assert eventually(
+        lambda: logged(secured, "paymint-api", "vault_link_renewed") >= links + 2 * RENEWALS,
+        TAKEN_WITHIN_SECONDS,
+    )
     assert is_served(secured, client_tls(tls))
     # After the overlap the earlier certificate opens nothing, whomever its holder trusts.
     shutil.copy(tls / "ca.pem", earlier / "ca.pem")

@@ -11,8 +11,8 @@ from tests.serving import eventually
 
 HIDE = SQL("ALTER TABLE customers RENAME TO customers_hidden")
 SHOW = SQL("ALTER TABLE customers_hidden RENAME TO customers")
-BACK_SECONDS = 20.0
-ORPHANS_SECONDS = 10.0
+BACK_SECONDS = 60.0
+ORPHANS_SECONDS = 30.0
 
 
 @gives("internal_error", by="list_customers", needs_broken_stack=True)
