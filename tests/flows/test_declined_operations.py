@@ -1,15 +1,13 @@
 """A capture or cancellation that the network declines: refused, and refused again the same."""
 
-import asyncio
 from uuid import uuid4
 
 import pytest
-from prometheus_client import REGISTRY
 
 from contract import relay
 from domain.refusals import Unprocessable
 from tests.flows.test_lost_processes import play
-from tests.flows.till import AMOUNT, Lost, Till, lost, open_till
+from tests.flows.till import AMOUNT, Lost, Till, lost
 from tests.shop import Merchant, Shop
 
 DECLINED = relay.Decision(outcome="declined", network="visa", code="processing_error")
@@ -21,11 +19,6 @@ def told_of(merchant: Merchant, payment: str) -> list[str]:
     """The types of a payment's events, in their order."""
     events = merchant.events(object_id=payment)
     return [event["type"] for event in sorted(events, key=lambda each: int(each["sequence"]))]
-
-
-def declined_reversals() -> float:
-    labels = {"of": "payment"}
-    return REGISTRY.get_sample_value("paymint_reversals_declined_total", labels) or 0.0
 
 
 @pytest.mark.parametrize("action", CALLS)
@@ -83,20 +76,3 @@ def test_who_was_answered_202_is_told_by_an_event(
         assert failure["data"]["object"]["amount_capturable"] == AMOUNT
 
     play(shop, merchant, story)
-
-
-def test_an_approval_that_no_network_takes_back_is_counted(shop: Shop, merchant: Merchant) -> None:
-    async def scenario() -> None:
-        async with open_till(shop, merchant) as till:
-            key, token = uuid4(), merchant.tokenise()
-            till.door.after[relay.Authorise] = lost
-            with pytest.raises(Lost):
-                await till.pay(key, token)
-            (payment,) = merchant.get("/v1/payments")["data"]
-            assert (await till.act(uuid4(), payment["id"], "cancel")).status == 200
-            till.door.instead[relay.Reverse] = DECLINED
-            before = declined_reversals()
-            await till.recover()
-            assert declined_reversals() == before + 1
-
-    asyncio.run(scenario())
