@@ -18,6 +18,13 @@ def served(tmp_path_factory: pytest.TempPathFactory, cluster: Cluster) -> Iterat
         yield built
 
 
+@pytest.fixture
+def quiet(tmp_path: Path, cluster: Cluster) -> Iterator[House]:
+    """A house of the test's own where no vault runs: nobody else looks at what was given up."""
+    with house(tmp_path, cluster) as built:
+        yield built
+
+
 @pytest.fixture(scope="module")
 def built_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     with hosts(tmp_path_factory.mktemp("hosts")) as running:

@@ -13,7 +13,6 @@ import msgspec
 import psycopg
 import pytest
 import uvloop
-from prometheus_client import REGISTRY
 
 from adapters.vault_door import Unknown
 from contract import relay
@@ -35,13 +34,6 @@ from vault.settings import Address
 
 GIVEN_BACK_SECONDS = 20.0
 APPROVED = "approved"
-
-
-@pytest.fixture
-def quiet(tmp_path: Path, cluster: Cluster) -> Iterator[House]:
-    """A house of the test's own where no vault runs: nobody else looks at what was given up."""
-    with house(tmp_path, cluster) as built:
-        yield built
 
 
 def played(house: House, scenario: Callable[[Till], Awaitable[None]]) -> None:
@@ -73,7 +65,7 @@ async def given_up(till: Till, house: House, request: relay.Authorise) -> None:
     assert (await till.resolve(request.attempt_id)).state == "never_begun"
 
 
-async def arrives(till: Till, request: relay.Authorise, network: str = "visa") -> None:
+async def arrives(till: Till, request: relay.Authorise, network: str = "visa") -> Order:
     """The call that was given up reaches the network after all."""
     order = Order(
         attempt_id=request.attempt_id,
@@ -88,6 +80,7 @@ async def arrives(till: Till, request: relay.Authorise, network: str = "visa") -
     card = Card(Masked(VISA), 12, 2040, "visa")
     decision = await till.network.real.authorise(order, Charge(card, None, request.capture))
     assert decision.outcome == APPROVED
+    return order
 
 
 async def looked_at(till: Till, house: House, attempt_id: UUID) -> None:
@@ -159,27 +152,6 @@ def test_what_a_silent_network_left_undecided_can_be_given_up(approved: bool, qu
         assert told(till, asked.payment_id)[1:] == ([back] if approved else [])
         # The network may yet hear of what it does not know.
         assert is_due(quiet, asked.attempt_id) is not approved
-
-    played(quiet, scenario)
-
-
-def test_how_many_are_due_is_shown_with_their_age(quiet: House) -> None:
-    def shown(name: str) -> float | None:
-        return REGISTRY.get_sample_value(name, {"work": "late_approvals"})
-
-    async def scenario(till: Till) -> None:
-        late = await till.authorisation()
-        await given_up(till, quiet, late)
-        with psycopg.connect(quiet.database_url) as connection:
-            moved = "UPDATE attempts SET look_again_at = now() - interval '90 s' WHERE id = %s"
-            connection.execute(moved, [late.attempt_id])
-        looking = LateApprovals(till.attempts.late, till.network)
-        assert await looking.turn() == 1
-        waited = shown("paymint_oldest_due_seconds")
-        assert waited is not None and 90 <= waited < 120
-        assert shown("paymint_backlog") == 1
-        assert await looking.turn() == 0
-        assert (shown("paymint_backlog"), shown("paymint_oldest_due_seconds")) == (0, 0)
 
     played(quiet, scenario)
 
