@@ -108,6 +108,16 @@ _RULES: Final = {
             payments.amount_refunded::text AS found
         FROM payments LEFT JOIN asked USING (id, merchant_id)
         WHERE coalesce(asked.amount, 0) <> payments.amount_refunded ORDER BY 1 LIMIT 1""",
+    "what is refunded was refunded whole": """
+        WITH paid AS (
+            SELECT payment_id AS id, merchant_id, sum(amount) AS amount FROM refunds
+            WHERE status = 'succeeded' GROUP BY 1, 2
+        )
+        SELECT concat_ws(' ', 'payment', id) AS place, amount_captured::text AS expected,
+            coalesce(paid.amount, 0)::text AS found
+        FROM payments LEFT JOIN paid USING (id, merchant_id)
+        WHERE payments.status = 'refunded' AND coalesce(paid.amount, 0) <> amount_captured
+        ORDER BY 1 LIMIT 1""",
     "payments carry their disputes": """
         WITH claimed AS (
             SELECT payment_id AS id, merchant_id, sum(amount) AS amount FROM disputes

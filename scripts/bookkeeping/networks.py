@@ -9,6 +9,8 @@ two are equal.
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +25,7 @@ from vault.networks.books import DRAW
 from vault.networks.journal import Line
 
 ROWS_AT_ONCE: Final = 5000
+OWNERS_SHARED: Final = 10_000
 _DECODER: Final = msgspec.json.Decoder(Line)
 _PAYMENTS: Final = """
     WITH paid AS (
@@ -33,7 +36,7 @@ _PAYMENTS: Final = """
         SELECT payment_id AS id, merchant_id, jsonb_object_agg(chargeback_id, amount) AS disputes
         FROM disputes GROUP BY 1, 2
     )
-    SELECT id, status, amount_authorized, amount_captured, currency,
+    SELECT id, merchant_id, livemode, status, amount_authorized, amount_captured, currency,
         resume_at IS NOT NULL OR operation IS NOT NULL OR coalesce(pending, 0) > 0 AS unfinished,
         status IN ('failed', 'cancelled') AND resume_at IS NULL AND operation IS NULL AS ended,
         coalesce(paid, 0)::bigint AS paid, coalesce(pending, 0) AS pending_refunds, disputes,
@@ -59,7 +62,7 @@ _HOLDS: Final = """
         SELECT hold_id AS id, merchant_id, count(*) AS pending FROM hold_top_ups
         WHERE status = 'pending' GROUP BY 1, 2
     )
-    SELECT id, status, amount_authorized, amount_drawn, currency,
+    SELECT id, merchant_id, livemode, status, amount_authorized, amount_drawn, currency,
         resume_at IS NOT NULL OR coalesce(unheard, 0) + coalesce(pending, 0) > 0 AS unfinished,
         coalesce(heard, 0)::bigint AS heard, coalesce(lost, 0)::bigint AS lost
     FROM holds LEFT JOIN drawn USING (id, merchant_id) LEFT JOIN added USING (id, merchant_id)"""
@@ -69,10 +72,28 @@ _HOLDING: Final = ("authorized", "captured", "refunded")
 _ENDED: Final = ("released", "expired")
 
 
+class Owner(NamedTuple):
+    """Whose money it is: a merchant (32 hex digits) and mode, and the currency."""
+
+    merchant: str
+    livemode: bool
+    currency: str
+
+    def __str__(self) -> str:
+        return f"{'live' if self.livemode else 'test'} {self.currency} of {self.merchant}"
+
+
+# One object for all payments of a merchant.
+_owner: Final = lru_cache(maxsize=OWNERS_SHARED)(Owner)
+
+
 @dataclass(slots=True)
 class Story:
     """What the networks did for one payment or hold, in minor units."""
 
+    # For whom, and for whom else, which must be nobody.
+    owner: Owner | None = None
+    other: Owner | None = None
     approvals: int = 0
     # When the last approval was given, in unix ms.
     approved_at: int = 0
@@ -87,7 +108,6 @@ class Story:
     captured: int = 0
     paid_back: int = 0
     charged: Charged = field(default_factory=dict)
-    currency: str = ""
 
 
 class Comparison(NamedTuple):
@@ -117,7 +137,17 @@ def stories(journal: Path) -> dict[str, Story]:
     return told
 
 
+def _add_owner(story: Story, line: Line) -> None:
+    if line.decision not in ("approved", "pending"):
+        return
+    owner = _owner(line.merchant, line.livemode, line.currency)
+    story.owner = story.owner or owner
+    if owner != story.owner:
+        story.other = owner
+
+
 def _add_to_hold(story: Story, line: Line) -> None:
+    _add_owner(story, line)
     if line.decision == "approved":
         if line.kind == DRAW:
             story.drawn += line.amount
@@ -126,6 +156,7 @@ def _add_to_hold(story: Story, line: Line) -> None:
 
 
 def _add(story: Story, line: Line) -> None:
+    _add_owner(story, line)
     if line.kind == "refund":
         fails = behaviour_named(line.behaviour).refund_settles_as == "declined"
         if line.decision == "approved" or (line.decision == "pending" and not fails):
@@ -136,7 +167,6 @@ def _add(story: Story, line: Line) -> None:
         story.approvals += 1
         story.approved_at = line.at
         story.authorised = line.amount
-        story.currency = line.currency
         story.sales += line.kind == "sale"
         if line.kind != "authorise":
             story.captured += line.amount
@@ -167,12 +197,20 @@ def compare(session: Session, journal: Path, settled: bool) -> Comparison:
                 story = told.pop(row["id"].hex, Story())
                 if story.charged:
                     waiting += chargebacks.waiting(row, story.charged)
-                for rule, expected, said in () if found else compared(row, story, moment):
+                differing = chain(_whose(row, story), compared(row, story, moment))
+                for rule, expected, said in () if found else differing:
                     found = [Difference(rule, f"{kind} {row['id']}", expected, said)]
                     break
     if settled and not found:
         found = _unknown(told)
     return Comparison(found, waiting)
+
+
+def _whose(row: dict[str, Any], story: Story) -> Iterator[tuple[str, str, str]]:
+    expected = Owner(row["merchant_id"].hex, row["livemode"], row["currency"])
+    for owner in (story.owner, story.other):
+        if owner not in (None, expected):
+            yield "the networks did it for its owner", str(expected), str(owner)
 
 
 def _compared_hold(
@@ -183,8 +221,6 @@ def _compared_hold(
         yield "a hold is approved once", "1", str(story.approvals)
     if row["amount_authorized"] > ceiling:
         yield "the networks hold it", str(row["amount_authorized"]), str(ceiling)
-    if row["amount_authorized"] and story.currency != row["currency"]:
-        yield "the networks hold it", row["currency"], story.currency
     if row["heard"] > story.drawn:
         yield "the networks heard of its draws", str(row["heard"]), str(story.drawn)
     if not moment.settled:
@@ -223,8 +259,6 @@ def _compared(row: dict[str, Any], story: Story, moment: Moment) -> Iterator[tup
         yield "a payment is approved once", "1", str(standing)
     if row["status"] in _HOLDING and story.authorised != row["amount_authorized"]:
         yield "the networks approved it", str(row["amount_authorized"]), str(story.authorised)
-    if row["status"] in _HOLDING and story.currency != row["currency"]:
-        yield "the networks approved it", row["currency"], story.currency
     if row["amount_captured"] and story.captured != row["amount_captured"]:
         yield "the networks captured it", str(row["amount_captured"]), str(story.captured)
     if row["paid"] > story.paid_back:
@@ -240,6 +274,8 @@ def _compared(row: dict[str, Any], story: Story, moment: Moment) -> Iterator[tup
     holds = int(row["status"] in _HOLDING)
     if standing != holds:
         yield "an approval stands while we hold it", str(holds), str(standing)
+    if story.captured != row["amount_captured"]:
+        yield "the networks captured no more", str(row["amount_captured"]), str(story.captured)
     if row["paid"] != story.paid_back:
         yield "the networks paid back no more", str(row["paid"]), str(story.paid_back)
 
@@ -247,15 +283,10 @@ def _compared(row: dict[str, Any], story: Story, moment: Moment) -> Iterator[tup
 def _unknown(left: dict[str, Story]) -> list[Difference]:
     for payment, story in left.items():
         standing = story.approvals - story.reversals
-        if standing:
-            return [
-                Difference(
-                    "the networks hold nothing that we do not know",
-                    f"payment or hold {payment}",
-                    "0",
-                    str(standing),
-                )
-            ]
+        if standing or story.captured or story.paid_back:
+            rule = "the networks hold nothing that we do not know"
+            found = f"{standing}, {story.captured} captured, {story.paid_back} paid back"
+            return [Difference(rule, f"payment or hold {payment}", "0 approvals", found)]
     return []
 
 

@@ -22,6 +22,8 @@ from tests.models.payout_books import PaidBooks
 from tests.scripts.test_ledger_holds import TAMPERED as TAMPERED_HOLDS
 from tests.shop import Merchant, Shop, told
 
+# Whose money all of this is; in the journal as 32 zeros.
+OWNER = UUID(int=0)
 # What somebody with the database in their hands may do, and the rule that finds it.
 TAMPERED = {
     "accounts sum to zero": "UPDATE ledger_balances SET balance = balance + 1"
@@ -35,6 +37,8 @@ TAMPERED = {
     " WHERE status = 'authorized'",
     "payments carry their refunds": "UPDATE payments SET amount_refunded = amount_refunded + 1"
     " WHERE amount_refunded > 0",
+    "what is refunded was refunded whole": "UPDATE payments SET status = 'refunded'"
+    " WHERE status = 'captured'",
     "payments carry their disputes": "UPDATE payments SET amount_disputed = amount_disputed - 1"
     " WHERE amount_disputed > 0",
     "settlements and payouts are posted": "DELETE FROM ledger_postings WHERE kind = 'payout_paid'",
@@ -71,6 +75,7 @@ def kept(cluster: Cluster) -> tuple[str, Row]:
     sold: list[Row] = []
 
     books = PaidBooks(url)
+    books.merchant = OWNER
 
     async def history(_: Books) -> None:
         await books.open_account()
@@ -128,7 +133,7 @@ def line(payment: UUID, kind: str, amount: int, **more: str | int) -> str:
             "kind": kind,
             "attempt": "0" * 32,
             "payment": payment.hex,
-            "merchant": "0" * 32,
+            "merchant": OWNER.hex,
             "livemode": False,
             "network": "visa",
             "amount": amount,
@@ -149,7 +154,19 @@ STORIES: dict[str, tuple[Tell, str]] = {
     "another amount": (lambda sold: [line(sold, "sale", 9999)], "the networks approved it"),
     "another currency": (
         lambda sold: [line(sold, "sale", 10000, currency="eur")],
-        "the networks approved it",
+        "the networks did it for its owner",
+    ),
+    "in live mode": (
+        lambda sold: [line(sold, "sale", 10000, livemode=True)],
+        "the networks did it for its owner",
+    ),
+    "for another merchant": (
+        lambda sold: [line(sold, "sale", 10000, merchant="1" * 32)],
+        "the networks did it for its owner",
+    ),
+    "paid back in another currency": (
+        lambda sold: [line(sold, "sale", 10000), line(sold, "refund", 2500, currency="eur")],
+        "the networks did it for its owner",
     ),
     "held and not taken": (
         lambda sold: [line(sold, "authorise", 10000)],
@@ -189,19 +206,35 @@ def test_equal_books_agree_and_an_unknown_approval_does_not(
     # A process that was killed while writing leaves a torn line.
     journal.write_text("\n".join(lines) + '\n{"at": 1, "ki')
     assert check(url, journal, settled=True).differences == []
-    journal.write_text("\n".join([*lines, line(UUID(int=7), "sale", 50)]) + "\n")
+    for kind in ("sale", "capture", "refund"):
+        journal.write_text("\n".join([*lines, line(UUID(int=7), kind, 50)]) + "\n")
+        assert check(url, journal).differences == []
+        (found,) = check(url, journal, settled=True).differences
+        assert found.rule == "the networks hold nothing that we do not know", kind
+    journal.write_text("\n".join([*lines, line(held_in(url), "capture", 7000)]) + "\n")
     assert check(url, journal).differences == []
     (found,) = check(url, journal, settled=True).differences
-    assert found.rule == "the networks hold nothing that we do not know"
+    assert found.rule == "the networks captured no more"
+
+
+def held_in(url: str) -> UUID:
+    """The payment that is held and not captured."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute("SELECT id FROM payments WHERE status = 'authorized'").fetchone()
+    assert row is not None
+    held: UUID = row[0]
+    return held
 
 
 def lines_of_others(url: str) -> list[str]:
     """What the networks say of the payment that is held and of the one in another currency."""
     with psycopg.connect(url) as connection:
-        rows = connection.execute("SELECT id, currency, status FROM payments").fetchall()
-    held = next(row[0] for row in rows if row[2] == "authorized")
-    other = next(row[0] for row in rows if row[1] == "eur")
-    return [line(held, "authorise", 7000), line(other, "sale", 5000, currency="eur")]
+        row = connection.execute("SELECT id FROM payments WHERE currency = 'eur'").fetchone()
+    assert row is not None
+    return [
+        line(held_in(url), "authorise", 7000),
+        line(row[0], "sale", 5000, currency="eur"),
+    ]
 
 
 def test_the_command_looks_at_a_running_stack(shop: Shop, merchant: Merchant) -> None:

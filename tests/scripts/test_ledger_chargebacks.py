@@ -13,7 +13,7 @@ from runtime.database import Row
 from scripts.bookkeeping.checking import Report, check
 from tests.cluster import Cluster
 from tests.models.ledger_books import Books
-from tests.scripts.test_ledger import line
+from tests.scripts.test_ledger import OWNER, line
 
 WAITING = "chargebacks waiting for refunds or captures"
 MADE, LATER = "0", "1"
@@ -44,7 +44,9 @@ def kept(cluster: Cluster) -> Kept:
         await books.settled(*await books.refunded(refunded, 10000), "succeeded")
         made.extend([disputed, refunding, refunded, await books.authorised(7000)])
 
-    asyncio.run(Books(url).played(history))
+    books = Books(url)
+    books.merchant = OWNER
+    asyncio.run(books.played(history))
     return Kept(url, *(row["id"] for row in made))
 
 
