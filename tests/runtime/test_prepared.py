@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 import uvloop
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from runtime.database import Row, connection_options
 from runtime.prepared import PreparedStatements
@@ -170,3 +171,71 @@ def test_a_crash_with_a_statement_unread_is_heard(
         return statements.closed
 
     assert loop(_with_statements(fragile.url("postgres"), crash))
+
+
+# Longer than the answer to two rows; every so many bytes of it the line ends.
+LONGEST, STEP = 400, 23
+TWO = b"SELECT number, repeat('x', 50) AS text FROM generate_series(1, %(last)s::int) AS number"
+
+
+@pytest.mark.parametrize("loop", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_an_answer_that_ends_within_a_row_is_no_answer(
+    loop: Callable[[Awaitable[object]], object], database_url: str
+) -> None:
+    async def torn() -> list[bool]:
+        return [await _comes_whole(database_url, length) for length in range(0, LONGEST, STEP)]
+
+    whole = loop(torn())
+    assert isinstance(whole, list)
+    assert whole == sorted(whole) and True in whole and False in whole
+
+
+async def _comes_whole(url: str, length: int) -> bool:
+    """Whether an answer arrives over a line that ends after so many bytes of it."""
+    line = TornLine(url)
+    server = await asyncio.start_server(line.carry, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    near = make_conninfo(url, host="127.0.0.1", port=port)
+    connection: psycopg.AsyncConnection[Row] = await psycopg.AsyncConnection.connect(
+        near, **connection_options()
+    )
+    statements = PreparedStatements(connection)
+    try:
+        assert len(await statements.rows(TWO, {"last": 1})) == 1
+        line.left = length
+        async with asyncio.timeout(GOODBYE_SECONDS):
+            rows = await statements.rows(TWO, {"last": 2})
+        assert [row["number"] for row in rows] == [1, 2]
+        return True
+    except psycopg.OperationalError:
+        assert statements.closed
+        return False
+    finally:
+        statements.close()
+        server.close()
+
+
+class TornLine:
+    """A way to a server; what comes back ends after `left` bytes, once that is set."""
+
+    def __init__(self, to: str) -> None:
+        self._to = conninfo_to_dict(to)
+        self.left: int | None = None
+
+    async def carry(self, near: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        host, port = str(self._to["host"]), int(self._to["port"] or 0)
+        far, server = await asyncio.open_connection(host, port)
+        there = asyncio.create_task(self._there(near, server))
+        while self.left != 0 and (data := await far.read(65_536)):
+            # It may have been set while nothing came.
+            data = data[: self.left]
+            client.write(data)
+            self.left = None if self.left is None else self.left - len(data)
+        there.cancel()
+        for end in (client, server):
+            end.close()
+
+    async def _there(self, near: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
+        while data := await near.read(65_536):
+            server.write(data)
+        server.close()
