@@ -215,6 +215,8 @@ class Coalescer(Generic[Item, Result]):
             await asyncio.sleep(RECONNECT_PAUSE_SECONDS)
         try:
             return await self._run(lane, items)
+        except psycopg.errors.LockNotAvailable:
+            raise
         except (psycopg.OperationalError, OSError) as error:
             await lane.close()
             raise DatabaseUnavailable from error

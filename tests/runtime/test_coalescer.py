@@ -44,6 +44,8 @@ class Table:
     def __init__(self, url: str) -> None:
         self.url = url
         self.batches: list[list[Item]] = []
+        # How many statements from now on lose their connection.
+        self.cut_off = 0
         self._statement = _statement()
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("DROP TABLE IF EXISTS items")
@@ -53,6 +55,9 @@ class Table:
 
     async def write(self, lane: Lane, items: Sequence[Item]) -> list[int]:
         self.batches.append(list(items))
+        if self.cut_off:
+            self.cut_off -= 1
+            raise psycopg.OperationalError("the connection is lost")
         rows = await lane.rows(self._statement, {"rows": batch(items)})
         written = {row["number"] for row in rows}
         return [item.number if item.number in written else -1 for item in items]
@@ -118,7 +123,12 @@ def test_a_row_that_is_refused_harms_only_itself(table: Table) -> None:
     assert table.numbers() == [1, 2, 3, 4]
 
 
-def test_a_row_that_waits_for_a_lock_keeps_the_others_for_a_moment_only(table: Table) -> None:
+@pytest.mark.parametrize("cut_off", [0, 1])
+def test_a_row_that_waits_for_a_lock_keeps_the_others_for_a_moment_only(
+    table: Table, cut_off: int
+) -> None:
+    table.cut_off = cut_off
+
     async def run(other: psycopg.Connection[object]) -> list[int | BaseException]:
         coalescer = _coalescer(table)
         waiting = [coalescer.submit(Item("a", n)) for n in (1, 2, 3, 4)]
@@ -136,7 +146,7 @@ def test_a_row_that_waits_for_a_lock_keeps_the_others_for_a_moment_only(table: T
         answers = asyncio.run(run(other))
     assert [answer for answer in answers if isinstance(answer, int)] == [1, 2, 4]
     assert isinstance(answers[2], DatabaseUnavailable)
-    assert [len(rows) for rows in table.batches] == [4, 1, 1, 1, 1, 1]
+    assert [len(rows) for rows in table.batches] == [4] * cut_off + [4, 1, 1, 1, 1, 1]
 
 
 def test_a_caller_that_goes_away_does_not_lose_the_others(table: Table) -> None:
