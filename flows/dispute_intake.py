@@ -19,7 +19,7 @@ from flows.dispute_changes import (
 from flows.house import House
 from models.payment_changes import lock_payment
 from models.payment_reads import PaymentKey
-from runtime.database import DatabaseUnavailable
+from runtime.database import DatabaseUnavailable, LockedOut
 from runtime.log import log, log_exception
 
 CHARGEBACKS_AT_ONCE: Final = 100
@@ -64,9 +64,9 @@ async def _take_in_all(house: House, request_id: str, told: list[relay.Chargebac
     for chargeback in told:
         try:
             done += await _take_in(house, request_id, chargeback)
-        except DatabaseUnavailable:
-            raise
         except Exception as error:
+            if isinstance(error, DatabaseUnavailable) and not isinstance(error, LockedOut):
+                raise
             # One that cannot be recorded must not keep the others from being so.
             log_exception("chargeback_not_recorded", error, request_id=request_id)
     return done

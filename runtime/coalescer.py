@@ -20,7 +20,7 @@ from typing import Any, Generic, TypeVar
 import psycopg
 
 from runtime.batches import ROWS_PER_STATEMENT
-from runtime.database import DatabaseUnavailable, Row, connection_options
+from runtime.database import DatabaseUnavailable, LockedOut, Row, connection_options
 from runtime.prepared import PreparedStatements
 
 LANES_PER_COALESCER = 1
@@ -183,7 +183,7 @@ class Coalescer(Generic[Item, Result]):
             results = await self._run_again_if_cut_off(lane, [item for item, _ in batch])
         except psycopg.errors.LockNotAvailable as locked:
             if len(batch) == 1:
-                _fail(batch, DatabaseUnavailable(), locked)
+                _fail(batch, LockedOut(), locked)
             else:
                 await self._one_by_one(lane, batch, ALONE_MS)
         except Exception as error:

@@ -45,6 +45,10 @@ class DatabaseUnavailable(Exception):
     """The server cannot be reached or broke the connection; the change is not confirmed."""
 
 
+class LockedOut(DatabaseUnavailable):
+    """Somebody holds what was to be changed and does not let go: nothing was done."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One compiled statement: its text, and the values that were written into it."""
@@ -207,6 +211,8 @@ async def _borrowed(pool: Pool) -> AsyncIterator[psycopg.AsyncConnection[Row]]:
     try:
         async with pool.connection() as connection:
             yield connection
+    except psycopg.errors.LockNotAvailable as error:
+        raise LockedOut from error
     except (PoolTimeout, psycopg.OperationalError) as error:
         raise DatabaseUnavailable from error
 

@@ -17,6 +17,8 @@ from flows.dispute_intake import take_in_chargebacks
 from flows.dispute_progress import ASK_AGAIN, LEASE, lease_due_disputes, move_on
 from flows.disputes import submit_evidence
 from models import counting
+from models.payment_changes import lock_payment
+from models.payment_reads import PaymentKey
 from runtime.database import Row
 from tests.workers.house import Bench, Place, bench
 from tests.workers.test_refunds import captured_payment, payment_row, refund_of
@@ -162,6 +164,20 @@ def test_where_nothing_is_left_there_is_no_dispute(place: Place) -> None:
         assert await take_in(built, told, DONE, DONE) == 2
         assert await rows(built) == [] and await events(built) == []
         assert (await payment_row(built, payment_id))["amount_disputed"] == 0
+
+    played(place, scenario)
+
+
+def test_a_payment_that_is_held_keeps_no_other_chargeback_waiting(place: Place) -> None:
+    async def scenario(built: Bench) -> None:
+        held, free = [await captured_payment(built, 0) for _ in range(2)]
+        told = news(chargeback_of(built, held), chargeback_of(built, free))
+        async with built.house.database.transaction() as transaction:
+            assert await lock_payment(transaction, PaymentKey(held, built.merchant_id, False))
+            assert await take_in(built, told, DONE) == 1
+        assert [row["payment_id"] for row in await rows(built)] == [free]
+        assert await take_in(built, told, DONE, DONE) == 2
+        assert {row["payment_id"] for row in await rows(built)} == {held, free}
 
     played(place, scenario)
 
