@@ -10,10 +10,12 @@ import re
 import socket
 import struct
 from typing import Any, Final
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from contract.http_answers import WholeAnswer
 from contract.patience import SLOW, UNLIMITED, UNREAD, Watch
 from contract.unreadable import answer_to_unreadable
 
@@ -186,18 +188,42 @@ class BoundedHttp(HttpToolsProtocol):
             self._check_framing(version)
         if len(self.pipeline) >= PIPELINED_MAX:
             raise ValueError("too many requests at once")
-        super().on_headers_complete()
-        if b"%" in self.url:
-            self._keep_separators()
+        self._begin_cycle(version)
         self._head_is_complete = True
         self._unparsed_bytes = 0
         self._give(self._watch.patience.body_seconds)
 
-    def _keep_separators(self) -> None:
-        """An id with an encoded slash in it is one segment, and not a way to another path."""
-        raw_path: bytes = self.scope["raw_path"]
-        if _SEPARATORS.search(raw_path):
-            self.scope["path"] = raw_path.decode("ascii")
+    def _begin_cycle(self, version: str) -> None:
+        """As uvicorn's `on_headers_complete`, for answers that leave in one write."""
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        # An id with an encoded slash in it is one segment, and not a way to another path.
+        if "%" in path and not _SEPARATORS.search(target.path):
+            path = unquote(path)
+        self.scope["http_version"] = version
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["path"] = path
+        self.scope["raw_path"] = target.path
+        self.scope["query_string"] = target.query or b""
+        earlier: Any = self.cycle
+        self.cycle = WholeAnswer(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            on_response=self.on_response_complete,
+        )
+        if earlier is None or earlier.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _check_framing(self, version: str) -> None:
         """One length, or chunks; the parser refuses most of the rest, and may change its mind."""

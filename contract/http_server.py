@@ -105,15 +105,13 @@ class HttpServer(uvicorn.Server):
         )
 
 
-def configured(
-    app: Any, port: int, protocol: type[BoundedHttp], patience: Patience, **options: Any
-) -> uvicorn.Config:
+def configured(app: Any, port: int, patience: Patience, **options: Any) -> uvicorn.Config:
     """What both doors ask of uvicorn; its own time-outs and access log are not used."""
     return uvicorn.Config(
         app,
         host=LOOPBACK,
         port=port,
-        http=partial(protocol, Watch(patience)),  # type: ignore[arg-type]
+        http=partial(BoundedHttp, Watch(patience)),  # type: ignore[arg-type]
         ws="none",
         workers=1,
         access_log=False,

@@ -11,7 +11,6 @@ from contract.patience import Patience
 from flows.house import House, open_house
 from gateway.app import build_app
 from gateway.exchange import AsgiApp, Receive, Scope, Send
-from gateway.wire import Wire
 from runtime.clock import Clock
 from runtime.log import configure, flush, log, log_exception
 from runtime.memory import settle_memory
@@ -88,7 +87,6 @@ def _server(settings: Settings, clock: Clock | None) -> HttpServer:
     config = configured(
         Server(settings, clock),
         settings.api_port,
-        Wire,
         patience,
         loop="uvloop",
         lifespan="on",

@@ -7,7 +7,6 @@ from typing import Any
 
 import uvloop
 
-from contract.http_heads import BoundedHttp
 from contract.http_server import HttpServer, configured
 from contract.patience import Patience
 
@@ -23,7 +22,7 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 async def _turns(shared_port: bool) -> int:
     """Turns of the loop until a crowd that knocks at once is let in."""
     patience = Patience()
-    config = configured(_nothing, 0, BoundedHttp, patience, loop="none", lifespan="off")
+    config = configured(_nothing, 0, patience, loop="none", lifespan="off")
     config.load()
     server = HttpServer(config, patience=patience, certified=None, shared_port=shared_port)
     server.lifespan = config.lifespan_class(config)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from contract.http_heads import BoundedHttp
 from contract.http_server import HttpServer, configured
 from contract.patience import Patience
 from runtime.public_tls import Certified
@@ -32,7 +31,6 @@ class TokenServer:
         config = configured(
             door,
             port,
-            BoundedHttp,
             patience,
             loop="none",
             lifespan="off",
