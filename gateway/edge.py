@@ -1,6 +1,6 @@
 """The outermost of the ASGI layers: makes the exchange, and is the only one that answers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from flows.house import House
 from gateway.exchange import (
@@ -40,8 +40,8 @@ class Edge:
             # cycle of eighteen objects a request, and the collector would stop the loop.
             del scope[SCOPE_KEY]
 
-    async def _inside(self, exchange: Exchange) -> None:
-        await self._app(exchange.scope, exchange.receive, exchange.send)
+    def _inside(self, exchange: Exchange) -> Awaitable[None]:
+        return self._app(exchange.scope, exchange.receive, exchange.send)
 
 
 async def _send(exchange: Exchange) -> None:

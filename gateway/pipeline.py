@@ -2,8 +2,10 @@
 
 An answer walks back up the same list.  A step is a file of `gateway/steps/`; its `bind`
 wraps what follows, once, when the process starts, and gives it back unwrapped where it has
-nothing to do.  The order of refusals (contract-decisions, "Refusals, in order") is the
-order of this list: what stands higher answers first.
+nothing to do.  A step that has nothing to do once the rest is done hands the rest on instead
+of awaiting it: then it is no part of the stack that every waking of the request climbs.  The
+order of refusals (contract-decisions, "Refusals, in order") is the order of this list: what
+stands higher answers first.
 """
 
 from collections.abc import Iterable

@@ -5,7 +5,7 @@ the first route in `Allow` and redirects trailing slashes; this one looks up exa
 and then compares segments.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from contract.document import METHODS
@@ -83,21 +83,19 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
             # A literal segment wins over a named one, wherever the document has it.
             routes.sort(key=lambda route: -len(route.literals))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         exchange: Exchange = scope[SCOPE_KEY]
         route = self._exact.get(scope["path"]) or self._find(exchange)
         method = scope["method"]
         entry = route.entries.get(method)
         if entry is None:
             if method == OPTIONS:
-                _tell_methods(exchange, route)
-                return
+                return _tell_methods(exchange, route)
             raise MethodNotAllowed(route.allow)
         exchange.operation = route.operations[method]
-        await entry(exchange)
+        return entry(exchange)
 
     def _find(self, exchange: Exchange) -> Route:
         segments = exchange.scope["path"].split("/")
@@ -112,10 +110,10 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
         operation = self._operations[node["operationId"]]
         context = {"api_base_path": base, "operation_id": operation.operation_id}
 
-        async def enter(exchange: Exchange) -> None:
+        def enter(exchange: Exchange) -> Awaitable[None]:
             scope = exchange.scope
             scope.setdefault("extensions", {})[ROUTING_CONTEXT] = context
-            await self._app(scope, exchange.receive, exchange.send)
+            return self._app(scope, exchange.receive, exchange.send)
 
         entry = self._around(operation, enter)
         for answered in (method, "HEAD") if method == "GET" else (method,):
@@ -123,7 +121,7 @@ class Routes(SpecMiddleware):  # type: ignore[misc]
             route.operations[answered] = operation
 
 
-def _tell_methods(exchange: Exchange, route: Route) -> None:
+async def _tell_methods(exchange: Exchange, route: Route) -> None:
     """The answer to OPTIONS, by the document's `x-cors`; steps/cross_origin.py goes on."""
     exchange.status = NO_CONTENT
     exchange.answer_headers = [(b"allow", route.allow.encode())]

@@ -33,8 +33,8 @@ class Terminal(RoutedMiddleware):  # type: ignore[misc]
         super().__init__(_nothing_here)
 
 
-async def _run(proceed: Proceed, scope: Scope, receive: Receive, send: Send) -> None:
-    await proceed(scope[SCOPE_KEY])
+def _run(proceed: Proceed, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    return proceed(scope[SCOPE_KEY])
 
 
 async def _nothing_here(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,6 +5,8 @@ req. 10.2.1, 10.7.2); everything else goes on, its entries kept, until no more c
 What is published to everybody alike goes on even then: nothing is done or told of anyone.
 """
 
+from collections.abc import Awaitable
+
 from contract.operations import Operation
 from contract.publishing import CACHE
 from domain.refusals import Unavailable
@@ -18,9 +20,9 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         return proceed
     uses_a_card = operation.card_data
 
-    async def seen(exchange: Exchange) -> None:
+    def seen(exchange: Exchange) -> Awaitable[None]:
         if exchange.house.audit.refuses(uses_a_card=uses_a_card):
             raise Unavailable
-        await proceed(exchange)
+        return proceed(exchange)
 
     return seen

@@ -7,6 +7,7 @@ factor given within the last 15 minutes.
 PCI DSS 4.0.1 req. 7.2.1: what a key may do is what its job needs, and no more.
 """
 
+from collections.abc import Awaitable
 from typing import Final
 
 from contract.operations import Requirement
@@ -32,7 +33,7 @@ def bind(requirement: Requirement, grants: dict[str, list[str]], proceed: Procee
     # For each needed scope those that satisfy it; every one must be met.
     satisfying = tuple(_holders(scope, grants) for scope in scopes_used)
 
-    async def authorised(exchange: Exchange) -> None:
+    def authorised(exchange: Exchange) -> Awaitable[None]:
         caller = exchange.caller
         if caller is None:
             raise LookupError("authorise runs after authenticate")
@@ -44,7 +45,7 @@ def bind(requirement: Requirement, grants: dict[str, list[str]], proceed: Procee
         if of_account and not is_lately(caller.second_factor_at, exchange.house.clock.now()):
             raise Forbidden("second_factor_required")
         exchange.scopes_used = scopes_used
-        await proceed(exchange)
+        return proceed(exchange)
 
     return authorised
 

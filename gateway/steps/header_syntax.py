@@ -3,6 +3,8 @@
 Conditions are read here too, where the document declares them; elsewhere they say nothing.
 """
 
+from collections.abc import Awaitable
+
 from contract.entity_tags import revisions
 from contract.headers import check_headers, read_idempotency_key, read_tags
 from contract.operations import Operation
@@ -18,7 +20,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     changes = IF_MATCH in operation.parameters.headers
     reads = IF_NONE_MATCH in operation.parameters.headers
 
-    async def with_clear_headers(exchange: Exchange) -> None:
+    def with_clear_headers(exchange: Exchange) -> Awaitable[None]:
         pairs, headers = exchange.scope["headers"], exchange.headers
         check_headers(pairs, headers)
         if takes_key:
@@ -27,6 +29,6 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             exchange.if_none_match = read_tags(pairs, headers, IF_NONE_MATCH)
         elif changes and MATCH in headers:
             exchange.if_match = revisions(read_tags(pairs, headers, IF_MATCH))
-        await proceed(exchange)
+        return proceed(exchange)
 
     return with_clear_headers

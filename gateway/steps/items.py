@@ -6,6 +6,7 @@ rows of all their keys, which costs less than asking Valkey for each.
 """
 
 import hashlib
+from collections.abc import Awaitable
 from uuid import UUID
 
 from contract.items import KEY, Judged, canonical
@@ -22,11 +23,11 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         return proceed
     judged = items.judged
 
-    async def with_items(exchange: Exchange) -> None:
+    def with_items(exchange: Exchange) -> Awaitable[None]:
         scope = exchange.scope
         head = f"{scope['method']}\0{scope['path']}\0".encode("utf-8", "surrogatepass")
         exchange.items = tuple(_item(head, each) for each in judged(exchange.body))
-        await proceed(exchange)
+        return proceed(exchange)
 
     return with_items
 

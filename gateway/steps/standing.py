@@ -7,6 +7,7 @@ operations with `merchant_suspended` in `x-errors` take.  `terminated`: reads on
 those for 90 days.
 """
 
+from collections.abc import Awaitable
 from datetime import datetime
 
 from contract.operations import Operation
@@ -27,7 +28,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
     sandbox_only = TEST_MODE_ONLY in operation.errors
     reads = operation.method == "GET"
 
-    async def in_good_standing(exchange: Exchange) -> None:
+    def in_good_standing(exchange: Exchange) -> Awaitable[None]:
         caller = exchange.caller
         if caller is None:
             raise LookupError("a secured operation was reached without a caller")
@@ -35,7 +36,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
             raise Forbidden(TEST_MODE_ONLY)
         if caller.merchant_status != "active":
             _refuse(caller, takes_money, reads, exchange.house.clock.now())
-        await proceed(exchange)
+        return proceed(exchange)
 
     return in_good_standing
 

@@ -3,6 +3,8 @@
 What `fields` asks for is no matter of the handler's: it is taken out of the query.
 """
 
+from collections.abc import Awaitable
+
 from contract.fieldsets import PARAMETER as FIELDS
 from contract.operations import Operation
 from domain.refusals import Malformed
@@ -12,7 +14,7 @@ from gateway.exchange import Exchange, Proceed
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     parameters, body, fieldset = operation.parameters, operation.body, operation.fieldset
 
-    async def validated(exchange: Exchange) -> None:
+    def validated(exchange: Exchange) -> Awaitable[None]:
         query = exchange.query = parameters.read_query(exchange.scope["query_string"])
         if fieldset is not None and FIELDS in query:
             exchange.fields = fieldset.chosen(query.pop(FIELDS))
@@ -21,6 +23,6 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
                 raise Malformed("field_unknown", FIELDS)
         if body is not None and exchange.body is not None:
             body.check(exchange.body)
-        await proceed(exchange)
+        return proceed(exchange)
 
     return validated

@@ -5,6 +5,8 @@ here on everything speaks the present version, the digest of an idempotency key 
 may be used again from another version.
 """
 
+from collections.abc import Awaitable
+
 from contract.operations import Operation
 from contract.versions.entering import HEADER, check_name, check_served
 from contract.versions.registry import raised
@@ -16,7 +18,7 @@ from gateway.versioning import standing_of, version_of
 def bind(operation: Operation, proceed: Proceed) -> Proceed:
     older, operation_id = operation.older, operation.operation_id
 
-    async def versioned(exchange: Exchange) -> None:
+    def versioned(exchange: Exchange) -> Awaitable[None]:
         named, caller = exchange.headers.get(HEADER), exchange.caller
         # Nearly every request goes this way, and pays for no more.
         if named is None and (caller is None or caller.api_version == PRESENT):
@@ -24,7 +26,7 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         else:
             check_name(named)
             enter(exchange, version_of(exchange))
-        await proceed(exchange)
+        return proceed(exchange)
 
     def enter(exchange: Exchange, version: str) -> None:
         exchange.version = version
