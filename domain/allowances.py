@@ -1,6 +1,7 @@
 """Who is counted together: per merchant, mode and tier, never per key (contract-decisions)."""
 
 from typing import NamedTuple
+from uuid import UUID
 
 from domain.callers import Caller
 from domain.client_addresses import counted_as
@@ -33,6 +34,11 @@ def of_caller(caller: Caller) -> Allowance:
         f"conduct:{{{merchant}}}:{caller.key_id.hex}",
         rules_of(tier, caller.rate_limit_multiplier),
     )
+
+
+def mark_of(caller: Caller, key: UUID) -> str:
+    """The name under which an idempotency key of this merchant and mode is known as seen."""
+    return f"seen:{{{caller.merchant_id.hex}}}:{caller.livemode:d}:{key.hex}"
 
 
 def of_stray_key(caller: Caller, address: str) -> Allowance:

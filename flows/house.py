@@ -13,7 +13,6 @@ from uuid import UUID
 
 from adapters.audit_archive import Archive, open_archive
 from adapters.countries import Countries
-from adapters.duplicates import Duplicates
 from adapters.exchange_rates import ExchangeRates, open_rates
 from adapters.keys import KeysOutOfReach, Seals
 from adapters.limiter import Limiter
@@ -77,7 +76,6 @@ class House:
     client_secrets: ClientSecrets
     seals: Seals
     announcements: Listener
-    duplicates: Duplicates
     vault: VaultDoor
     remembered: RememberedRows
     deprecated_use: DeprecatedUse
@@ -117,7 +115,6 @@ class House:
         self.client_secrets.close()
         await self.token_records.close()
         await self.vault.close()
-        await self.duplicates.close()
         await self.remembered.close()
         await self.key_database.close()
         await self.database.close()
@@ -162,7 +159,6 @@ async def open_house(settings: Settings, clock: Clock | None = None) -> House:
         client_secrets=ClientSecrets(clock, settings.failed_authentications_per_minute),
         seals=seals,
         announcements=Listener(dsn, CHANNEL, *_forgetting(keys, tokens, seals)),
-        duplicates=Duplicates(settings.redis_url),
         vault=vault,
         remembered=remembered,
         deprecated_use=DeprecatedUse(database, clock),
@@ -185,7 +181,6 @@ async def _start(house: House) -> None:
         await house.seals.prove()
     await house.vault.start()
     house.announcements.start()
-    await house.duplicates.start()
     await house.limiter.start()
     house.remembered.start()
     house.token_records.start()

@@ -25,7 +25,7 @@ async def check_readiness(house: House, request_id: str) -> dict[str, Any]:
 
 async def _checked(house: House, request_id: str) -> dict[str, Any]:
     database, redis, (vault, networks) = await asyncio.gather(
-        database_answers(house.database), house.duplicates.state(), _vault(house, request_id)
+        database_answers(house.database), house.limiter.state(), _vault(house, request_id)
     )
     checks = {
         "database": "ok" if database else "down",

@@ -68,6 +68,7 @@ class Exchange:
         "risk_signals",
         "scope",
         "scopes_used",
+        "seen_before",
         "send",
         "status",
         "version",
@@ -95,6 +96,8 @@ class Exchange:
         self.scopes_used: tuple[str, ...] = ()  # authorise
         self.allowance: Allowance | None = None  # authenticate, rate_limit, or tell_limits
         self.decision: Decision | None = None  # rate_limit, then charge_items, or tell_limits
+        # A hint: another request with this idempotency key may have come before.
+        self.seen_before = False  # rate_limit
         self.body: Any = None  # body
         self.version: str | None = None  # version
         self.rendering: Rendering | None = None  # version

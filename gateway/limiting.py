@@ -5,12 +5,14 @@ from domain.callers import Caller
 from gateway.exchange import Exchange
 
 
-async def charge(exchange: Exchange, caller: Caller, cost: int) -> bool:
+async def charge(exchange: Exchange, caller: Caller, cost: int, mark: str | None = None) -> bool:
     """Whether the caller may send `cost` requests more; what the answer tells is kept."""
     allowance = exchange.allowance
     if allowance is None:
         allowance = exchange.allowance = of_caller(caller)
-    decision = exchange.decision = await exchange.house.limiter.decide(allowance, cost)
+    admitted = await exchange.house.limiter.admit(allowance, cost, mark)
+    decision, exchange.seen_before = admitted
+    exchange.decision = decision
     if decision.struck:
         exchange.house.overuse.note(caller)
     return decision.allowed

@@ -1,6 +1,6 @@
 """Decides how often somebody may ask, in Valkey or, without it, in this process."""
 
-from adapters.limiter.limiter import Limiter
+from adapters.limiter.limiter import Admitted, Limiter
 from domain.allowances import Allowance
 
-__all__ = ["Allowance", "Limiter"]
+__all__ = ["Admitted", "Allowance", "Limiter"]

@@ -3,9 +3,14 @@
 What Valkey does not answer in time is decided here, by the same rules and this process's
 share of the budget: an outage of ours refuses nobody who stays within it, and costs at most
 `ANSWER_WITHIN_SECONDS` and a look.
+
+With the same question goes whether an idempotency key was seen lately.  That only hints:
+"seen" makes the flow read the key's row before it claims, "not seen" lets it claim at once,
+and the database decides either way.  So Valkey may be empty, wrong or gone at any time.
 """
 
 import asyncio
+from typing import NamedTuple
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -21,9 +26,12 @@ from runtime.log import log
 ANSWER_WITHIN_SECONDS = 0.1
 LOOK_SECONDS = 0.025
 
-_FIELDS = 7
+SEEN_SECONDS = 48 * 3600
+
+_FIELDS = 8
 _UNKNOWN_SCRIPT = b"-NOSCRIPT"
 _SERVERS_CLOCK = b"0"
+_SEEN_FOR = b"%d" % SEEN_SECONDS
 _SECONDS = Histogram(
     "paymint_limiter_seconds",
     "What one decision of the limiter adds to a request",
@@ -35,6 +43,13 @@ _FALLBACK = Gauge("paymint_limiter_fallback", "1 while decisions are made withou
 _ALLOWED, _REFUSED, _BLOCKED = (
     _DECISIONS.labels(outcome) for outcome in ("allowed", "refused", "blocked")
 )
+
+
+class Admitted(NamedTuple):
+    """The decision about a request, and whether its mark was left there by an earlier one."""
+
+    decision: Decision
+    seen_before: bool
 
 
 class Limiter:
@@ -49,26 +64,43 @@ class Limiter:
         # A wall clock that is set while we run would refill or empty every bucket.
         self._began_ms = clock.unix_ms() - int(clock.monotonic() * 1000)
         self._words: dict[Rules, tuple[bytes, ...]] = {}
+        self._alone = False
 
     async def decide(self, allowance: Allowance, cost: int = 1) -> Decision:
         """Charge `cost` requests, or refuse them all."""
+        return (await self.admit(allowance, cost)).decision
+
+    async def admit(self, allowance: Allowance, cost: int = 1, mark: str | None = None) -> Admitted:
+        """Charge `cost` requests, or refuse them all; leave `mark` where they are not refused."""
         began = self._loop.time()
-        link = self._link.now
-        decision = None if link is None else await self._asked(link, allowance, cost)
-        if decision is None:
+        link, admitted = self._link.now, None
+        if link is not None:
+            words = self._words.get(allowance.rules) or self._words_of(allowance.rules)
+            admitted = await ask(link, allowance, words, cost, mark=mark)
+        if (admitted is None) != self._alone:
+            self._alone = admitted is None
+            _FALLBACK.set(self._alone)
+        if admitted is None:
             _LOCAL.inc()
-            _FALLBACK.set(1)
-            decision = self._decided_here(allowance, cost)
-        else:
-            _FALLBACK.set(0)
+            admitted = Admitted(self._decided_here(allowance, cost), False)
         _SECONDS.observe(self._loop.time() - began)
+        decision = admitted.decision
         if decision.allowed:
             _ALLOWED.inc()
         elif decision.blocked:
             _BLOCKED.inc()
         else:
             _REFUSED.inc()
-        return decision
+        return admitted
+
+    async def state(self) -> str:
+        """`ok`, or `degraded` when Valkey is absent or does not answer."""
+        link = self._link.now
+        try:
+            answered = link is not None and await link.ask(b"PING") == b"+PONG"
+        except LinkLost:
+            answered = False
+        return "ok" if answered else "degraded"
 
     async def start(self) -> None:
         """Begin to connect."""
@@ -88,12 +120,9 @@ class Limiter:
         ours = allowance._replace(rules=shared(allowance.rules, self._processes))
         return self._memory.decide(ours, cost, now_ms)
 
-    async def _asked(self, link: ValkeyLink, allowance: Allowance, cost: int) -> Decision | None:
-        words = self._words.get(allowance.rules)
-        if words is None:
-            words = tuple(b"%d" % number for number in allowance.rules)
-            self._words[allowance.rules] = words
-        return await ask(link, allowance, words, cost)
+    def _words_of(self, rules: Rules) -> tuple[bytes, ...]:
+        words = self._words[rules] = tuple(b"%d" % number for number in rules)
+        return words
 
 
 async def ask(
@@ -102,16 +131,13 @@ async def ask(
     words: tuple[bytes, ...],
     cost: int,
     moment: bytes = _SERVERS_CLOCK,
-) -> Decision | None:
+    mark: str | None = None,
+) -> Admitted | None:
     """The script's decision at `moment`; None when there is none to be had."""
-    told = (
-        b"2",
-        allowance.bucket.encode(),
-        allowance.conduct.encode(),
-        *words,
-        b"%d" % cost,
-        moment,
-    )
+    names = [allowance.bucket.encode(), allowance.conduct.encode()]
+    if mark is not None:
+        names.append(mark.encode())
+    told = (b"%d" % len(names), *names, *words, b"%d" % cost, moment, _SEEN_FOR)
     try:
         reply = await link.ask(b"EVALSHA", DIGEST, *told)
         if reply.startswith(_UNKNOWN_SCRIPT):
@@ -123,5 +149,6 @@ async def ask(
         # As from a replica, a cluster's other node, or a server that is still loading.
         log("limiter_not_answered", reply=reply[:60].decode("latin-1"))
         return None
-    allowed, remaining, policy, wait_ms, blocked, struck, now_ms = map(int, fields)
-    return Decision(allowed == 1, remaining, policy, wait_ms, blocked == 1, struck == 1, now_ms)
+    allowed, remaining, policy, wait_ms, blocked, struck, now_ms, seen = map(int, fields)
+    decision = Decision(allowed == 1, remaining, policy, wait_ms, blocked == 1, struck == 1, now_ms)
+    return Admitted(decision, seen == 1)

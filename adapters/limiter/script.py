@@ -1,10 +1,12 @@
 """`domain.rate_limits.decide` in the language that Valkey runs: one call, one decision.
 
-KEYS: the bucket and the conduct, under one hash tag.  ARGV: the rules in the order of
-`Rules`, the cost, and the moment in milliseconds; 0 asks the server's own clock, which all
-processes share, so that a process whose clock is wrong decides as every other.
-Answers `allowed remaining policy wait_ms blocked struck now_ms`.  A day's count is kept for 25
-hours, other buckets for two of their windows.
+KEYS: the bucket and the conduct, and perhaps the mark of an idempotency key, under one hash
+tag.  ARGV: the rules in the order of `Rules`, the cost, and the moment in milliseconds; 0 asks
+the server's own clock, which all processes share, so that a process whose clock is wrong
+decides as every other; then for how many seconds the mark stays.
+Answers `allowed remaining policy wait_ms blocked struck now_ms seen`; `seen` is 1 where the
+mark stood there before.  Who is refused leaves no mark.  A day's count is kept for 25 hours,
+other buckets for two of their windows.
 """
 
 import hashlib
@@ -100,7 +102,9 @@ elseif allowed then
   policy = nearest
   wait = left >= full and 0 or ceil((1000 - left % 1000) / rate)
 end
-return string.format('%d %d %d %.0f %d %d %.0f', allowed and 1 or 0, remaining, policy, wait,
-  blocked and 1 or 0, struck and 1 or 0, now)
+local seen = allowed and KEYS[3]
+  and not redis.call('SET', KEYS[3], '1', 'NX', 'EX', ARGV[9])
+return string.format('%d %d %d %.0f %d %d %.0f %d', allowed and 1 or 0, remaining, policy, wait,
+  blocked and 1 or 0, struck and 1 or 0, now, seen and 1 or 0)
 """
 DIGEST: Final = hashlib.sha1(SCRIPT, usedforsecurity=False).hexdigest().encode("ascii")

@@ -2,11 +2,11 @@
 
 The digest covers method, path and the canonical JSON of the body, so the same key with
 another request is known for what it is.  Whether the key was used is the database's word
-(flows/replies.py); Valkey's hint travels along.
+(flows/replies.py); Valkey's hint, which came with the limiter's answer, travels along.
 """
 
 import hashlib
-from uuid import UUID
+from collections.abc import Awaitable
 
 import orjson
 
@@ -23,25 +23,16 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         return proceed
     required = operation.idempotency == "required"
 
-    async def at_most_once(exchange: Exchange) -> None:
+    def at_most_once(exchange: Exchange) -> Awaitable[None]:
         key = exchange.key
         if key is not None:
-            await _claim(exchange, key)
+            exchange.idempotency_key = str(key)
+            exchange.once = Once(key, _digest(exchange), exchange.seen_before)
         elif required:
             raise Malformed("idempotency_key_missing", IDEMPOTENCY_KEY)
-        await proceed(exchange)
+        return proceed(exchange)
 
     return at_most_once
-
-
-async def _claim(exchange: Exchange, key: UUID) -> None:
-    if exchange.caller is None:
-        raise LookupError("an idempotency key belongs to a caller")
-    exchange.idempotency_key = str(key)
-    once = Once(key, _digest(exchange))
-    if await exchange.house.duplicates.seen(exchange.caller, once):
-        once = Once(key, once.digest, seen_before=True)
-    exchange.once = once
 
 
 def _digest(exchange: Exchange) -> bytes:

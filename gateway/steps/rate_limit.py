@@ -1,11 +1,12 @@
 """429 for a caller above its limits (blueprint section 7), before its body is read.
 
-Who shows no key is counted by address; opening sandbox accounts has a limit of its own.
+Who shows no key is counted by address; opening sandbox accounts has a limit of its own.  The
+same question tells whether an idempotency key was seen lately.
 """
 
 from contract.limit_headers import refusal_of
 from contract.operations import Operation
-from domain.allowances import Allowance, of_newcomer, of_visitor
+from domain.allowances import Allowance, mark_of, of_newcomer, of_visitor
 from gateway.exchange import Exchange, Proceed
 from gateway.limiting import charge
 
@@ -21,7 +22,8 @@ def bind(operation: Operation, proceed: Proceed) -> Proceed:
         caller = exchange.caller
         if caller is None:
             raise LookupError("a limited operation was reached without a caller")
-        if not await charge(exchange, caller, 1):
+        mark = None if exchange.key is None else mark_of(caller, exchange.key)
+        if not await charge(exchange, caller, 1, mark):
             assert exchange.decision is not None
             raise refusal_of(exchange.decision)
         await proceed(exchange)

@@ -19,10 +19,7 @@ SECONDS = 6
 SAMPLES_PER_SECOND = 25
 # A closed loop of so few keeps the stack about half as busy as the full one.
 HALF_LOAD_CONNECTIONS = 6
-_HISTOGRAMS = {
-    "duplicate check": "paymint_duplicate_check_seconds",
-    "limiter": "paymint_limiter_seconds",
-}
+_HISTOGRAMS = {"limiter and duplicate check": "paymint_limiter_seconds"}
 Buckets = dict[str, dict[float, float]]
 
 

@@ -8,7 +8,7 @@ import pytest
 os.environ["PAYMINT_STRICT_ANSWERS"] = "1"
 
 from runtime.clock import SystemClock
-from tests.gateway.door import Audit, DeprecatedUse, Door, Duplicates, Keys, Tokens
+from tests.gateway.door import Audit, DeprecatedUse, Door, Keys, Limiter, Tokens
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def door(compiled_door: Door) -> Door:
     """The application over a house that nobody has used."""
     compiled_door.house.keys = Keys()
     compiled_door.house.tokens = Tokens()
-    compiled_door.house.duplicates = Duplicates()
+    compiled_door.house.limiter = Limiter()
     compiled_door.house.audit = Audit()
     compiled_door.house.clock = SystemClock()
     compiled_door.house.deprecated_use = DeprecatedUse()

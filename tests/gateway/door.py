@@ -9,11 +9,12 @@ from uuid import UUID
 import httpx
 
 from adapters.countries import Countries
+from adapters.limiter import Admitted
 from contract.document import Node
 from contract.operations import Operation
 from domain.allowances import Allowance
 from domain.allowlists import Network
-from domain.callers import Caller, Once
+from domain.callers import Caller
 from domain.rate_limits import Decision
 from domain.refusals import Unauthenticated
 from flows.house import House
@@ -72,16 +73,6 @@ class Tokens:
 
 
 @dataclass
-class Duplicates:
-    """Answers what it is told to."""
-
-    answer: bool = False
-
-    async def seen(self, caller: Caller, once: Once) -> bool:
-        return self.answer
-
-
-@dataclass
 class Audit:
     """Keeps the entries, each under the id of its request."""
 
@@ -107,15 +98,24 @@ class DeprecatedUse:
 
 @dataclass
 class Limiter:
-    """Refuses the buckets in whose names `shut` stands; what was charged is kept."""
+    """Refuses the buckets in whose names `shut` stands; what was charged is kept.
+
+    Every mark was `seen` before, or none.
+    """
 
     shut: str = "nobody"
+    seen: bool = False
     charged: list[tuple[Allowance, int]] = field(default_factory=list)
 
     async def decide(self, allowance: Allowance, cost: int = 1) -> Decision:
+        return (await self.admit(allowance, cost)).decision
+
+    async def admit(self, allowance: Allowance, cost: int = 1, mark: str | None = None) -> Admitted:
         self.charged.append((allowance, cost))
         allowed = self.shut not in allowance.bucket
-        return Decision(allowed, 7 if allowed else 0, 0, 1500, False, False, 1_712_845_198_700)
+        left = 7 if allowed else 0
+        decision = Decision(allowed, left, 0, 1500, False, False, 1_712_845_198_700)
+        return Admitted(decision, mark is not None and self.seen)
 
 
 @dataclass
@@ -133,7 +133,6 @@ class PlainHouse:
 
     keys: Keys = field(default_factory=Keys)
     tokens: Tokens = field(default_factory=Tokens)
-    duplicates: Duplicates = field(default_factory=Duplicates)
     audit: Audit = field(default_factory=Audit)
     clock: Clock = field(default_factory=SystemClock)
     deprecated_use: DeprecatedUse = field(default_factory=DeprecatedUse)

@@ -18,7 +18,7 @@ from domain.refusals import Malformed
 from handlers.http import Answer, Request
 from runtime.database import DatabaseUnavailable
 from tests.document import DOCUMENT
-from tests.gateway.door import IDEMPOTENCY_KEY, MERCHANT, Door, example
+from tests.gateway.door import IDEMPOTENCY_KEY, MERCHANT, Door, Limiter, example
 
 GOOD = b'{"amount":5000,"currency":"usd","payment_method_id":"pm_4f2e8a9b"}'
 MARKED = "4242424242424242"
@@ -87,7 +87,7 @@ def test_the_idempotency_key_is_bound_to_the_request(door: Door) -> None:
 
 
 def test_the_hint_of_the_duplicate_check_reaches_the_flow(door: Door) -> None:
-    door.house.duplicates.answer = True
+    door.house.limiter = Limiter(seen=True)
     door.pay(GOOD)
     asking = door.requests[0].asking
     assert asking is not None and asking.once is not None and asking.once.seen_before

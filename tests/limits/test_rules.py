@@ -68,8 +68,8 @@ def in_valkey() -> Iterator[Callable[[Allowance, int, int], Decision]]:
                 words = tuple(b"%d" % number for number in allowance.rules)
                 moment = b"%d" % now_ms
                 made = loop.run_until_complete(ask(link, allowance, words, cost, moment))
-                assert made is not None
-                return made
+                assert made is not None and not made.seen_before
+                return made.decision
 
             yield decide
             link.drop()
