@@ -12,7 +12,7 @@ from uuid import UUID
 
 from adapters.vault_door import NotBegun, Unknown
 from contract import relay
-from domain import authorisations, moments, payments
+from domain import authorisations, payments
 from domain.callers import Asking
 from domain.ids import from_text
 from domain.payment_requests import PaymentRequest
@@ -110,8 +110,8 @@ async def _new_payment(house: House, asking: Asking, request: PaymentRequest) ->
         key=asking.once.key,
         digest=asking.once.digest.hex(),
         attempt_id=house.new_id(),
-        created_at=moments.to_text(created_at),
-        resume_at=moments.to_text(created_at + RESUME_AFTER),
+        created_at=created_at,
+        resume_at=created_at + RESUME_AFTER,
         # Its own: the items of a batch share their request's.
         risk_signals=from_country(asking.risk_signals["ip_country"]),
     )
@@ -198,8 +198,6 @@ def _row(payment: NewPayment, recorded: Recorded) -> Row:
         "pending_reason": None,
         "network": None,
         "captured_at": None,
-        "created_at": moments.from_text(payment.created_at),
-        "resume_at": moments.from_text(payment.resume_at),
     }
 
 

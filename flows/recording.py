@@ -1,9 +1,7 @@
 """Recording what the network said about a pending payment, for requests and workers alike."""
 
-from typing import Any
-
 from contract import relay
-from domain import authorisations, moments, payments
+from domain import authorisations, payments
 from domain.authorisations import Outcome
 from domain.fees import capture_fee
 from domain.refusals import Declined
@@ -66,12 +64,12 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> Row
         amount_authorized=payment["amount_authorized"],
         amount_captured=payment["amount_captured"],
         fee=capture_fee(payment["amount_captured"]) if payment["amount_captured"] else 0,
-        captured_at=_text(payment["captured_at"]),
+        captured_at=payment["captured_at"],
         network=payment["network"],
         failure_code=payment["failure_code"],
         decline_code=payment["decline_code"],
         pending_reason=payment["pending_reason"],
-        resume_at=_text(payment["resume_at"]),
+        resume_at=payment["resume_at"],
         risk_signals=payment["risk_signals"],
         key=payment["idempotency_key"],
         reply_status=status,
@@ -80,13 +78,9 @@ async def record_outcome(house: House, request_id: str, outcome: Outcome) -> Row
         event_type=outcome.event,
         object=resource,
         request_id=request_id,
-        occurred_at=moments.to_text(house.clock.now()),
+        occurred_at=house.clock.now(),
     )
     recorded = await house.decide.submit(decided)
     if recorded and house.remembered.on:
         house.remembered.write(payment_decided(payment), seen_at)
     return resource if recorded else None
-
-
-def _text(moment: Any) -> str | None:
-    return None if moment is None else moments.to_text(moment)

@@ -5,7 +5,7 @@ with the same rows: the payment's attempt and its pending status fence every cha
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,12 +41,12 @@ class DecidedPayment(NamedTuple):
     amount_captured: int
     # Of the captured amount (domain/fees.py), 0 where nothing was captured.
     fee: int
-    captured_at: str | None
+    captured_at: datetime | None
     network: str | None
     failure_code: str | None
     decline_code: str | None
     pending_reason: str | None
-    resume_at: str | None
+    resume_at: datetime | None
     risk_signals: RiskSignals | None
     key: UUID
     reply_status: int
@@ -55,7 +55,7 @@ class DecidedPayment(NamedTuple):
     event_type: str
     object: Any
     request_id: str
-    occurred_at: str
+    occurred_at: datetime
 
 
 def _decide_statement() -> sa.Select[Any]:

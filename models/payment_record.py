@@ -6,6 +6,7 @@ with the same rows: the idempotency key fences every change.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -46,8 +47,8 @@ class NewPayment(NamedTuple):
     key: UUID
     digest: str
     attempt_id: UUID
-    created_at: str
-    resume_at: str
+    created_at: datetime
+    resume_at: datetime
     risk_signals: RiskSignals
 
 
