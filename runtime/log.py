@@ -26,8 +26,12 @@ def configure(process: str) -> None:
 
 
 def log(event: str, **fields: Any) -> None:
-    """Write one line: `timestamp`, `process`, `event`, then `fields` (never a secret)."""
-    line = {"timestamp": _now(), "process": _process_name, "event": event, **fields}
+    """Write one line: `timestamp`, `process`, `event`, then `fields` (never a secret).
+
+    A `timestamp` of the fields is the line's.
+    """
+    moment = fields.get("timestamp") or _now()
+    line = {"timestamp": moment, "process": _process_name, "event": event, **fields}
     _pending.append(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE))
     if len(_pending) > 1:
         return

@@ -161,7 +161,9 @@ class VaultDoor:
 
     def _waiting_calls(self) -> int:
         waiting = self._queueing + (self._link.waiting if self._link else 0)
-        return waiting + sum(link.waiting for link in self._retired)
+        if self._retired:
+            waiting += sum(link.waiting for link in self._retired)
+        return waiting
 
     async def _keep_connected(self) -> None:
         pause = BACKOFF_FIRST_SECONDS

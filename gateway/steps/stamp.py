@@ -17,6 +17,7 @@ CACHE_CONTROL = {
     "public-86400": b"public, max-age=86400",
 }
 UNKEPT = "no-store"
+PAGES = "pages"
 FIRST_ERROR_STATUS = 400
 
 _EVERYWHERE: tuple[RawHeader, ...] = (
@@ -48,7 +49,7 @@ def bind(proceed: Proceed) -> Proceed:
             headers += _LEAVING[version]
         headers.append((b"x-request-id", exchange.request_id.encode("ascii")))
         # A page says itself what it may load.
-        if not any(name == POLICY[0] for name, _ in headers):
+        if operation is None or operation.tag != PAGES or POLICY[0] not in dict(headers):
             headers.append(POLICY)
 
     return stamped
