@@ -8,12 +8,12 @@ from contract.operations import compile_operations
 from contract.routing_view import routing_view
 from flows.house import House
 from gateway import pipeline
-from gateway.connexion_names import ConnexionMiddleware, SecurityMiddleware
+from gateway.connexion_names import ConnexionMiddleware
 from gateway.edge import Edge
 from gateway.exchange import AsgiApp
 from gateway.resolving import HandlerResolver, Resolve, handler_of, refuse_strays
 from gateway.routes import Routes
-from gateway.security import BearerSecurity
+from gateway.security import BearerSecurity, Security
 from gateway.terminal import Terminal
 
 
@@ -36,7 +36,7 @@ def build_app(
         middlewares=[
             partial(Edge, house=house, around=pipeline.at_the_edge),
             partial(Routes, operations=operations, around=pipeline.with_an_operation),
-            SecurityMiddleware,
+            Security,
         ],
         resolver=HandlerResolver(operations, resolve or handler_of),
         security_map={"bearer": BearerSecurity},

@@ -4,7 +4,6 @@ Connexion carries no types and is pinned to 3.3; tests/gateway/test_start.py
 holds each name to what is expected of it.
 """
 
-from connexion.lifecycle import ConnexionRequest  # type: ignore[import-untyped]
 from connexion.middleware import ConnexionMiddleware  # type: ignore[import-untyped]
 from connexion.middleware.abstract import (  # type: ignore[import-untyped]
     ROUTING_CONTEXT,
@@ -12,7 +11,11 @@ from connexion.middleware.abstract import (  # type: ignore[import-untyped]
     RoutedMiddleware,
     SpecMiddleware,
 )
-from connexion.middleware.security import SecurityMiddleware  # type: ignore[import-untyped]
+from connexion.middleware.security import (  # type: ignore[import-untyped]
+    SecurityAPI,
+    SecurityMiddleware,
+    SecurityOperation,
+)
 from connexion.operations import AbstractOperation  # type: ignore[import-untyped]
 from connexion.resolver import Resolution, Resolver  # type: ignore[import-untyped]
 from connexion.security import AbstractSecurityHandler  # type: ignore[import-untyped]
@@ -23,12 +26,13 @@ __all__ = [
     "AbstractOperation",
     "AbstractSecurityHandler",
     "ConnexionMiddleware",
-    "ConnexionRequest",
     "Resolution",
     "Resolver",
     "RoutedAPI",
     "RoutedMiddleware",
+    "SecurityAPI",
     "SecurityMiddleware",
+    "SecurityOperation",
     "SpecMiddleware",
     "Specification",
 ]
