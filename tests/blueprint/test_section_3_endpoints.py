@@ -5,9 +5,10 @@ import re
 from uuid import uuid4
 
 from tests.journeys.signatures import verify_paymint
+from tests.midlife import put_clock
 from tests.receiver import Receiver
 from tests.serving import eventually
-from tests.shop import Merchant, error, told
+from tests.shop import Merchant, Shop, error, told
 
 # Five seconds are promised, and measured where many are delivered: this is one of them.
 DELIVERED_SECONDS = 30.0
@@ -69,7 +70,8 @@ def test_capture_without_amount_takes_all(merchant: Merchant) -> None:
     assert told(merchant.act(payment, "capture"), 200)["amount_captured"] == 15000
 
 
-def test_the_envelopes(merchant: Merchant) -> None:
+def test_the_envelopes(shop: Shop, merchant: Merchant) -> None:
+    put_clock(shop, merchant)
     merchant.pay()
     page = merchant.get("/v1/payments")
     assert {"object", "data", "has_more", "next_cursor", "total_count"} <= page.keys()

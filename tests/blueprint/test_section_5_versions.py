@@ -4,12 +4,14 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from tests.shop import Merchant, error, told
+from tests.midlife import put_clock
+from tests.shop import Merchant, Shop, error, told
 
 LEGACY = {"Paymint-Version": "2025-09-15"}
 
 
-def test_the_example_uris(merchant: Merchant) -> None:
+def test_the_example_uris(shop: Shop, merchant: Merchant) -> None:
+    put_clock(shop, merchant)
     path = f"/v1/payments/{merchant.pay()['id']}"
     current = merchant.ask("GET", path, headers={"Paymint-Version": "2026-04-01"})
     legacy = merchant.ask("GET", path, headers=LEGACY)
@@ -19,7 +21,9 @@ def test_the_example_uris(merchant: Merchant) -> None:
     assert merchant.ask("GET", path).headers["paymint-version"] == "2026-04-01"
 
 
-def test_deprecation_is_told_on_every_answer(merchant: Merchant) -> None:
+def test_deprecation_is_told_on_every_answer(shop: Shop, merchant: Merchant) -> None:
+    put_clock(shop, merchant)
+
     def check(answer: httpx.Response) -> None:
         sunset = parsedate_to_datetime(answer.headers["sunset"])
         assert sunset.isoformat() == "2027-04-01T00:00:00+00:00"

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests import books
+from tests.midlife import put_clock
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 from tests.shop_holds import GIVEN_BACK_WITHIN_SECONDS, WEEK, Wallet, journal_of, presented
@@ -320,7 +321,8 @@ def test_another_merchants_hold_is_not_there(shop: Shop, wallet: Wallet) -> None
     assert wallet.shown(hold)["amount_remaining"] == 20_000
 
 
-def test_the_older_version_has_no_hold_id_on_payments(wallet: Wallet) -> None:
+def test_the_older_version_has_no_hold_id_on_payments(shop: Shop, wallet: Wallet) -> None:
+    put_clock(shop, wallet.merchant)
     hold = wallet.hold()["id"]
     payment = wallet.draw(hold, 50)["id"]
     older = {"Paymint-Version": "2025-09-15"}

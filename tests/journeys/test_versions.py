@@ -12,26 +12,14 @@ import httpx
 import pytest
 
 from domain.ids import from_text
-from runtime.ids import uuid7
+from tests.midlife import MID_LIFE, put_clock
 from tests.receiver import Receiver
 from tests.serving import eventually
 from tests.shop import Merchant, Shop, error, told
 
 OLD, PRESENT = "2025-09-15", "2026-04-01"
-MID_LIFE = datetime(2026, 10, 1, tzinfo=UTC)
 SUNSET = datetime(2027, 4, 1, tzinfo=UTC)
 ARRIVAL_SECONDS = 20.0
-
-
-def put_clock(shop: Shop, merchant: Merchant, moment: datetime) -> None:
-    """Put the merchant's test clock, before its first request is answered."""
-    identifier = from_text("mch", merchant.id)
-    with shop.database() as database:
-        database.execute(
-            "INSERT INTO test_clocks (id, merchant_id, livemode, frozen_time, created_at)"
-            " VALUES (%s, %s, false, %s, now())",
-            (uuid7(), identifier, moment),
-        )
 
 
 def pin(shop: Shop, merchant: Merchant, version: str) -> None:
