@@ -14,7 +14,7 @@ from tests.faults.buyers import Purchase
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
 
-SETTLED_WITHIN_SECONDS = 30.0
+SETTLED_WITHIN_SECONDS = 60.0
 # A payment only ever goes from a smaller to a larger number.
 RANK = {"pending": 0, "authorized": 1, "captured": 2, "failed": 2, "cancelled": 2, "refunded": 3}
 

@@ -7,7 +7,7 @@ from tests.faults.orders import ENDS, Order, identifier
 from tests.serving import eventually
 from tests.shop import Merchant, Shop
 
-RECOVERY_SECONDS = 30.0
+RECOVERY_SECONDS = 60.0
 # What stands behind a status, so far as a payment may have gone on since it was answered.
 LATER = {
     "pending": {"pending", "authorized", "captured", "cancelled"},

@@ -21,12 +21,14 @@ from tests.shop import Merchant, Shop
 from tests.vault.networks import misbehave
 from vault.networks.outages import Outage
 
-REACHED_SECONDS = 8.0
-RESTART_SECONDS = 20.0
-RECOVERED_SECONDS = 20.0
+REACHED_SECONDS = 30.0
+RESTART_SECONDS = 60.0
+RECOVERED_SECONDS = 60.0
 GLANCE_SECONDS = 0.005
 # Within the 3 s of a network that is well.
 ANSWERS_AFTER_SECONDS = 2.0
+# Between its first commit and the question in the vault's socket a process takes a moment only.
+SENT_SECONDS = 0.5
 _WAITING = """SELECT pid FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
 # A worker may take up what was left after 10 s; the tests have no such patience.
@@ -228,6 +230,7 @@ def after_it_answered(scene: Scene, place: Place) -> None:
         with scene.stopped("paymint-vault"):
             scene.ask()
             scene.reached(lambda: scene.row(place["begun"]))
+            time.sleep(SENT_SECONDS)
             held.enter_context(scene.stopped("paymint-api"))
         scene.reached(lambda: scene.decided(place["kind"]))
         scene.kill()

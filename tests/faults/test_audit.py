@@ -19,7 +19,7 @@ from tests.books import settle
 from tests.serving import ROOT, STRICT, eventually, serving
 from tests.shop import Shop, error
 
-BACK_SECONDS = 30.0
+BACK_SECONDS = 60.0
 KILLS = 5
 FAIL = """CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$"""

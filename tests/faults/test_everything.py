@@ -21,9 +21,9 @@ APPROVES_THEN_SILENT = "4000009900000020"
 REFUNDS, AMOUNT = 30, 100
 SALES, SILENT_SALES, DISPUTES = 40, 4, 4
 HANDS = 12
-UNDER_WAY_SECONDS = 5.0
+UNDER_WAY_SECONDS = 20.0
 # After several kills in a row the launcher waits for up to 10 s before each start.
-UP_SECONDS = 45.0
+UP_SECONDS = 90.0
 DONE_SECONDS = 30.0
 
 _LEASED = "SELECT 1 FROM refunds WHERE merchant_id = %s AND leased_until > now()"

@@ -16,7 +16,7 @@ from tests.faults.evidence import Evidence
 from tests.serving import STRICT, Serving, eventually
 from tests.shop import Merchant, Shop, bearer, error, told
 
-NOTICED_SECONDS = 20.0
+NOTICED_SECONDS = 60.0
 BACK_SECONDS = 60.0
 AUDIT_DISK_MB = 8
 DATABASE_DISK_MB = 640

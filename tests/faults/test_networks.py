@@ -18,9 +18,9 @@ ANSWERS_LATE = "4000009900000053"
 
 APPEARS_SECONDS = 2.5
 ENDS_SECONDS = 12.0
-REVERSED_SECONDS = 12.0
+REVERSED_SECONDS = 45.0
 # The sandbox's deadline of an authorisation is 30 s; a round of recovery follows it.
-GIVEN_UP_SECONDS = 45.0
+GIVEN_UP_SECONDS = 75.0
 
 
 @pytest.fixture

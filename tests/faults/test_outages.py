@@ -25,7 +25,7 @@ PAYMENTS = 4
 # A call is given up after 3 s; by then the first repetitions have met the fault, too.
 LASTS_SECONDS = 4.0
 KILLED_AFTER_SECONDS = 1.0
-REFUNDED_SECONDS = 30.0
+REFUNDED_SECONDS = 60.0
 OUTAGES = {
     "refuses": Outage(refuses=True),
     "late": Outage(delay_seconds=5.0),

@@ -13,7 +13,7 @@ from tests.shop import Merchant, Shop, told
 
 DAY = timedelta(days=1)
 MERCHANTS = 24
-PAID_SECONDS = 30.0
+PAID_SECONDS = 60.0
 
 
 @pytest.mark.parametrize("victim", ["paymint-worker", "postgres"])

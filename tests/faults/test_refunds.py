@@ -13,8 +13,8 @@ REFUNDS = 60
 HANDS = 8
 AMOUNT = 100
 CAPTURED = REFUNDS * AMOUNT
-UNDER_WAY_SECONDS = 5.0
-SETTLED_SECONDS = 12.0
+UNDER_WAY_SECONDS = 20.0
+SETTLED_SECONDS = 45.0
 
 _REFUNDS = "SELECT id, status, amount FROM refunds WHERE merchant_id = %s"
 _LEASED = "SELECT 1 FROM refunds WHERE merchant_id = %s AND leased_until > now()"

@@ -20,8 +20,8 @@ from vault.networks.behaviours import Fault
 from vault.networks.outages import Outage
 
 # The sandbox's deadline of an authorisation is 30 s; a round of recovery follows it.
-ENDS_SECONDS = 50.0
-REVERSED_SECONDS = 30.0
+ENDS_SECONDS = 80.0
+REVERSED_SECONDS = 60.0
 FRAUDULENT = "4000000000000259"
 FAULT_CARDS = {
     "4000009900000012": "failed",
