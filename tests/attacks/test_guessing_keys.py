@@ -30,7 +30,7 @@ GUESSES = 40
 KEYS_AT_ONCE = 40
 # Fewer than may wait (flows/authentication.py).
 PASSWORDS_AT_ONCE = 30
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 ROUNDS = 8
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -179,11 +179,15 @@ def test_a_key_that_is_used_wrongly_harms_nobody_else(shop: Shop, merchant: Merc
     assert {each.result().status_code for each in guessing} == {401}
 
 
-def test_whoever_has_keys_made_keeps_no_key_from_being_proven(
-    shop: Shop, merchant: Merchant
-) -> None:
+def test_whoever_has_keys_made_keeps_no_key_from_being_proven(shop: Shop) -> None:
     """New secrets are hashed elsewhere: a first use does not queue behind them."""
-    other = shop.open_account()
+    # One that queued would do so every time; a busy machine holds up one of them.
+    assert any(made_before_a_first_use(shop) < KEYS_AT_ONCE / 2 for _ in range(3))
+
+
+def made_before_a_first_use(shop: Shop) -> int:
+    """How many of the keys that are asked for at once are there when a first use is answered."""
+    merchant, other = shop.open_account(), shop.open_account()
     unproven = using(other, new_key(other))
     with ThreadPoolExecutor(KEYS_AT_ONCE) as threads:
         making = [threads.submit(new_key, merchant) for _ in range(KEYS_AT_ONCE)]
@@ -191,7 +195,7 @@ def test_whoever_has_keys_made_keeps_no_key_from_being_proven(
         unproven.get("/v1/payments")
         made_before = sum(each.done() for each in making)
         assert all(each.result() for each in making)
-    assert made_before < KEYS_AT_ONCE / 2
+    return made_before
 
 
 def test_whoever_guesses_passwords_keeps_no_key_from_being_proven(
