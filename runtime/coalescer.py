@@ -26,9 +26,10 @@ from runtime.prepared import PreparedStatements
 LANES_PER_COALESCER = 1
 PLAN_LIFE_SECONDS = 10.0
 RECONNECT_PAUSE_SECONDS = 0.05
-# Longer than the house itself keeps others waiting: dropping a month gives up after 500 ms.
-LOCK_MS = 600
-ALONE_MS = 100
+# Longer than the house itself keeps others waiting: dropping a month gives up after 500 ms,
+# and transactions that take turns on one row while the disk is slow are done.
+LOCK_MS = 1_000
+ALONE_MS = 250
 # Planning one of these statements costs more than running it (measured:
 # docs/performance.md), so a plan is kept for some seconds.  A plan made while a table was
 # small must not read it whole when it has grown: rows are found through indexes only.
