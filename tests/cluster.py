@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 NOBODY = 65534
-START_SECONDS = 20.0
+START_SECONDS = STOP_SECONDS = 60.0
 _READY_LINE = 7
 
 
@@ -48,7 +48,7 @@ class Cluster:
 
     def stop(self) -> None:
         self._server.send_signal(signal.SIGINT)
-        self._server.wait(START_SECONDS)
+        self._server.wait(STOP_SECONDS)
 
     def _initialise(self) -> None:
         password_file = self._directory / "password"

@@ -99,6 +99,7 @@ GOOD = [f"Bearer {os.environ[f'PAYMINT_{kind}_KEY']}" for kind in ("SECRET", "PU
 VERSION = os.environ["PAYMINT_VERSION_UNDER_TEST"]
 CLOCKS = "/v1/test_helpers/clocks"
 ENDPOINTS = "/v1/webhook_endpoints"
+SUSPENSION = "/v1/api_keys/{api_key_id}/suspend"
 METHODS = "/v1/customers/{customer_id}/payment_methods"
 CLOCK_STEP = timedelta(minutes=10)
 
@@ -135,6 +136,9 @@ def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
             setattr(case, part, after)
     if case.method == "DELETE" and case.path_parameters:
         spare_what_lasts(case)
+    if path == SUSPENSION and (case.path_parameters or {}).get("api_key_id") in STOCK["api_keys"]:
+        # A suspended key cannot be rolled, and rolling would be asked of nothing else.
+        case.path_parameters = {"api_key_id": next(POOLS["suspended_keys"])}
     if case.method == "POST" and path in CREATED and case.meta.phase.name != "stateful":
         make_room(path)
     if isinstance(case.query, dict):
