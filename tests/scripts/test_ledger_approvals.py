@@ -11,7 +11,7 @@ from models.migrate import migrate
 from scripts.bookkeeping.checking import check
 from tests.cluster import Cluster
 from tests.models.ledger_books import Books
-from tests.scripts.test_ledger import line
+from tests.scripts.test_ledger import OWNER, line
 
 HELD = 7000
 ONE_HOUR_MS = 60 * 60 * 1000
@@ -29,7 +29,9 @@ def cancelled(cluster: Cluster) -> tuple[str, UUID]:
         payment = await books.changed(await books.authorised(HELD), status="cancelled")
         made.append(payment["id"])
 
-    asyncio.run(Books(url).played(history))
+    books = Books(url)
+    books.merchant = OWNER
+    asyncio.run(books.played(history))
     return url, made[0]
 
 
