@@ -2,7 +2,7 @@
 
 from flows.house import House
 from models.backlog import read_backlogs
-from runtime.figures import hide_backlog, show_backlog
+from runtime.shared_metrics import hide_backlog, show_backlog
 
 
 class Backlogs:

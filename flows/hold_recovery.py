@@ -29,8 +29,8 @@ from models.hold_top_ups import ask_again, pending_top_up
 from models.holds import key_of, lock_hold, save_hold
 from models.leases import HOLD_LEASE, TOP_UP_LEASE, give_back
 from runtime.database import Row
-from runtime.figures import REVERSALS_DECLINED
 from runtime.log import log
+from runtime.shared_metrics import REVERSALS_DECLINED
 
 LEASE: Final = timedelta(seconds=5)
 DEADLINE_LIVE: Final = timedelta(minutes=15)

@@ -33,8 +33,8 @@ from models.leases import PAYMENT_LEASE, give_back
 from models.payment_changes import key_of, lock_payment, save_payment
 from models.payment_leases import lease_payments
 from runtime.database import Row, Transaction
-from runtime.figures import REVERSALS_DECLINED
 from runtime.log import log
+from runtime.shared_metrics import REVERSALS_DECLINED
 
 LEASE = timedelta(seconds=5)
 AUTHORISATION_DEADLINE_LIVE = timedelta(minutes=15)

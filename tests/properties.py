@@ -9,3 +9,8 @@ SAME_EVERYWHERE = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# Every example finds the same database, and adds a history of its own to it.
+SAME_EVERYWHERE_ON_A_DATABASE = settings(
+    SAME_EVERYWHERE,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)

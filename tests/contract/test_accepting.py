@@ -7,8 +7,7 @@ from typing import Any
 
 import uvloop
 
-from contract.http_server import HttpServer, configured
-from contract.patience import Patience
+from tests.contract.doors import opened
 
 CROWD = 320
 # One in a turn would need as many turns as there are connections.
@@ -21,14 +20,8 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 async def _turns(shared_port: bool) -> int:
     """Turns of the loop until a crowd that knocks at once is let in."""
-    patience = Patience()
-    config = configured(_nothing, 0, patience, loop="none", lifespan="off")
-    config.load()
-    server = HttpServer(config, patience=patience, certified=None, shared_port=shared_port)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    address = server.servers[0].sockets[0].getsockname()
-    try:
+    async with opened(_nothing, shared_port=shared_port) as server:
+        address = server.servers[0].sockets[0].getsockname()
         with ExitStack() as crowd:
             for _ in range(CROWD):
                 client = crowd.enter_context(socket.socket())
@@ -39,8 +32,6 @@ async def _turns(shared_port: bool) -> int:
                 await asyncio.sleep(0)
                 turns += 1
             return turns
-    finally:
-        await server.shutdown()
 
 
 def test_many_connections_are_accepted_in_one_turn() -> None:

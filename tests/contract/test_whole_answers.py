@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from contract.http_server import HttpServer, configured
-from contract.patience import Patience
+from tests.contract.doors import opened
 
 REQUEST = b"GET /%s HTTP/1.1\r\nhost: door\r\n\r\n"
 BODY = b"the body"
@@ -29,21 +28,15 @@ def _answering(*headers: tuple[bytes, bytes]) -> Application:
 
 async def _told(application: Application, asked: bytes, *, until: bytes | None = None) -> bytes:
     """What a client that sends these bytes reads, up to `until` or the end of the connection."""
-    patience = Patience()
-    config = configured(application, 0, patience, loop="none", lifespan="off")
-    config.load()
-    server = HttpServer(config, patience=patience, certified=None, shared_port=False)
-    server.lifespan = config.lifespan_class(config)
-    await server.startup()
-    host, port = server.servers[0].sockets[0].getsockname()
-    reader, writer = await asyncio.open_connection(host, port)
-    try:
-        writer.write(asked)
-        async with asyncio.timeout(10):
-            return await (reader.read() if until is None else reader.readuntil(until))
-    finally:
-        writer.close()
-        await server.shutdown()
+    async with opened(application) as server:
+        host, port = server.servers[0].sockets[0].getsockname()
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(asked)
+            async with asyncio.timeout(10):
+                return await (reader.read() if until is None else reader.readuntil(until))
+        finally:
+            writer.close()
 
 
 def test_requests_that_came_together_are_answered_one_after_the_other() -> None:

@@ -11,7 +11,7 @@ def drawn_anew(source: Source) -> Iterator[str]:
     for found in source.functions:
         decorators = [ast.unparse(each) for each in found.decorator_list]
         if any(each.startswith("given(") for each in decorators) and not any(
-            "SAME_EVERYWHERE" in each or "derandomize=True" in each for each in decorators
+            "SAME_EVERYWHERE" in each for each in decorators
         ):
             yield f"{source.place(found)} {found.name} is tried on examples drawn anew"
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from runtime.database import Row
@@ -11,6 +11,7 @@ from scripts.bookkeeping.checking import check
 from tests.models.hold_books import HoldBooks
 from tests.models.ledger_books import Books
 from tests.models.test_ledger_histories import ENDS, Model, disputed, refunded
+from tests.properties import SAME_EVERYWHERE_ON_A_DATABASE
 
 HISTORIES = 40
 LEAST = 50
@@ -67,13 +68,7 @@ async def told(books: HoldBooks, model: Model, story: Any) -> None:
         model.move(USD, "authorised", "authorised_contra", left)
 
 
-@settings(
-    max_examples=HISTORIES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SAME_EVERYWHERE_ON_A_DATABASE, max_examples=HISTORIES)
 @given(stories=st.lists(HOLD, min_size=1, max_size=4))
 def test_balances_are_what_the_model_says(ledger_database: str, stories: list[Any]) -> None:
     async def history(books: Books) -> None:

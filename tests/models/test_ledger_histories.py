@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from domain.fees import DISPUTE, capture_fee
 from runtime.database import Row
 from scripts.bookkeeping.checking import check
 from tests.models.ledger_books import Books
+from tests.properties import SAME_EVERYWHERE_ON_A_DATABASE
 
 AMOUNTS = st.integers(50, 99_999_999)
 CURRENCIES = st.sampled_from(["usd", "jpy", "kwd"])
@@ -102,13 +103,7 @@ async def told(books: Books, model: Model, story: Any) -> None:
             payment = await act(books, model, payment, max(1, int(left * share)), end)
 
 
-@settings(
-    max_examples=HISTORIES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SAME_EVERYWHERE_ON_A_DATABASE, max_examples=HISTORIES)
 @given(stories=st.lists(PAYMENT, min_size=1, max_size=5))
 def test_balances_are_what_the_model_says(ledger_database: str, stories: list[Any]) -> None:
     async def history(books: Books) -> None:

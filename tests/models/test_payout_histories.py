@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
 from adapters.exchange_rates import TABLE
@@ -13,6 +13,7 @@ from scripts.bookkeeping.checking import check
 from tests.models.ledger_books import Books
 from tests.models.payout_books import PaidBooks
 from tests.models.test_ledger_histories import PAYMENT, Model, told
+from tests.properties import SAME_EVERYWHERE_ON_A_DATABASE
 
 HISTORIES = 40
 LEAST = 100
@@ -62,13 +63,7 @@ class PaidModel(Model):
         return round(amount * rate * units)
 
 
-@settings(
-    max_examples=HISTORIES,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(SAME_EVERYWHERE_ON_A_DATABASE, max_examples=HISTORIES)
 @given(to=st.sampled_from(sorted(DECIMALS)), days=DAYS)
 def test_what_is_paid_out_is_what_the_model_says(
     ledger_database: str, to: str, days: list[Any]

@@ -11,8 +11,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from contract import relay
-from runtime.figures import REVERSALS_DECLINED, hide_backlog, show_backlog
 from runtime.log import log
+from runtime.shared_metrics import REVERSALS_DECLINED, hide_backlog, show_backlog
 from vault.networks.network import CardNetwork, NetworkSilent, NetworkUnreached, Order
 from vault.store.late import GivenUp, LateStore
 

@@ -1,4 +1,4 @@
-"""Figures that the main house and the vault both show, each on its own metrics port."""
+"""Metrics that the main house and the vault both show, each on its own port."""
 
 from datetime import datetime
 from math import nan
